@@ -1,0 +1,33 @@
+# The parts Hansard is built from: Debian's libraries through their own CMake or pkg-config files, and
+# those that deps/fetch brings into HANSARD_DEPS_DIR.
+
+if(DEFINED ENV{HANSARD_DEPS_DIR})
+  set(_deps_default $ENV{HANSARD_DEPS_DIR})
+elseif(DEFINED ENV{XDG_CACHE_HOME})
+  set(_deps_default $ENV{XDG_CACHE_HOME}/hansard-deps)
+else()
+  set(_deps_default $ENV{HOME}/.cache/hansard-deps)
+endif()
+set(HANSARD_DEPS_DIR ${_deps_default} CACHE PATH "Folder that deps/fetch fills")
+
+# hansard_part(TARGET FOLDER LIBRARY): an imported shared library under HANSARD_DEPS_DIR.
+function(hansard_part target folder library)
+  set(dir ${HANSARD_DEPS_DIR}/${folder})
+  if(NOT EXISTS ${dir}/lib/${library})
+    message(FATAL_ERROR "${folder} is missing from ${HANSARD_DEPS_DIR}. Run deps/fetch build.")
+  endif()
+  add_library(${target} SHARED IMPORTED GLOBAL)
+  set_target_properties(${target} PROPERTIES
+    IMPORTED_LOCATION ${dir}/lib/${library}
+    INTERFACE_INCLUDE_DIRECTORIES ${dir}/include)
+endfunction()
+
+find_package(Threads REQUIRED)
+find_package(fmt REQUIRED)
+find_package(OpenSSL REQUIRED)
+find_package(CURL REQUIRED)
+find_package(GTest REQUIRED)
+find_package(Boost 1.81 REQUIRED COMPONENTS json)
+
+hansard_part(ctranslate2 ctranslate2-4.8.4 libctranslate2.so)
+hansard_part(onnxruntime onnxruntime-1.28.2 libonnxruntime.so)

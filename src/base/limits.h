@@ -1,0 +1,44 @@
+// The limits of the program, each with its reason. What a user may change is in base/config.h.
+#pragma once
+
+#include <chrono>
+#include <cstddef>
+#include <cstdint>
+
+namespace hansard::limits {
+
+using namespace std::chrono_literals;
+
+// ---- engine protocol
+// A header is a small JSON object; plans of the longest recordings (30 h, 16,000 windows) stay below 8 MiB.
+inline constexpr uint32_t kFrameHeaderBytes = 16U << 20;
+// A payload holds the voices of a recording: about 3 MB an hour.
+inline constexpr uint32_t kFramePayloadBytes = 512U << 20;
+// Descriptors in one frame: the files of a model.
+inline constexpr size_t kFrameDescriptors = 16;
+// A compute thread that says nothing for so long hangs. One group takes seconds.
+inline constexpr auto kEngineSilence = 120s;
+// After `cancel` an engine has so long to stop before it is killed: Ctrl-C ends within 2 s.
+inline constexpr auto kEngineCancelGrace = 1500ms;
+// Starting an engine loads shared libraries only.
+inline constexpr auto kEngineStart = 20s;
+
+// ---- media
+// The longest recording: positions fit, and a spool of it (5.4 GB) is no accident.
+inline constexpr double kRecordingSeconds = 48 * 3600.0;
+// ffprobe reads headers; more is a hostile file.
+inline constexpr auto kProbeTime = 30s;
+// ffmpeg decodes at hundreds of times real time; so much CPU time for each second of sound is a hostile file.
+inline constexpr double kDecodeCpuSecondsPerSecond = 1.0;
+inline constexpr uint64_t kDecodeCpuSecondsLeast = 120;
+// Address space of ffmpeg and ffprobe: video of the largest frame sizes needs 1 GB.
+inline constexpr uint64_t kMediaAddressSpaceBytes = 4ULL << 30;
+// Room that must stay free on the spool's disk.
+inline constexpr uint64_t kDiskReserveBytes = 64ULL << 20;
+
+// ---- retries of one run
+// An engine that died so often over one recording will die again.
+inline constexpr int kTranscribeCrashes = 3;
+inline constexpr int kDiarizeCrashes = 2;
+
+}  // namespace hansard::limits
