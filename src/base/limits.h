@@ -36,6 +36,10 @@ inline constexpr uint64_t kMediaAddressSpaceBytes = 4ULL << 30;
 // Room that must stay free on the spool's disk.
 inline constexpr uint64_t kDiskReserveBytes = 64ULL << 20;
 
+// ---- speakers
+// More people than this are not told apart by any model; a larger number is a slip of the finger.
+inline constexpr int kSpeakers = 100;
+
 // ---- retries of one run
 // An engine that died so often over one recording will die again.
 inline constexpr int kTranscribeCrashes = 3;

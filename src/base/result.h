@@ -64,9 +64,12 @@ inline void take(Result<void>&) {}
 }  // namespace hansard
 
 // auto value = TRY(expression of Result<T>): the value, or return its error from this function.
-#define TRY(...)                                                                   \
-  ({                                                                               \
-    auto&& try_result = (__VA_ARGS__);                                             \
-    if (!try_result) return ::hansard::fail(std::move(try_result).error());        \
-    ::hansard::detail::take(try_result);                                           \
+#define TRY(...) HANSARD_TRY_AS(HANSARD_TRY_JOIN(try_result_, __COUNTER__), __VA_ARGS__)
+#define HANSARD_TRY_JOIN(a, b) HANSARD_TRY_JOIN_EXPANDED(a, b)
+#define HANSARD_TRY_JOIN_EXPANDED(a, b) a##b
+#define HANSARD_TRY_AS(name, ...)                                    \
+  ({                                                                 \
+    auto&& name = (__VA_ARGS__);                                     \
+    if (!name) return ::hansard::fail(std::move(name).error());      \
+    ::hansard::detail::take(name);                                   \
   })

@@ -49,11 +49,15 @@ struct Plan {
   bool operator==(const Plan&) const = default;
 };
 
+// Windows decoded at once unless asked otherwise: twice as fast as one by one, and more gains little.
+inline constexpr int kBatchSize = 8;
+
 struct PlanRequest {
   std::string speech_model;            // id of a prepared voice activity model
   std::string transcription_model;     // id of a prepared model, which detects the language
   std::string language = "auto";       // or a code: then nothing is detected
   SpeechOptions speech;
+  int batch_size = kBatchSize;         // windows in a group
 };
 
 // ---- words
@@ -132,7 +136,6 @@ struct EngineOptions {
   Device device = Device::automatic;
   ComputeType compute_type = ComputeType::automatic;
   int threads = 0;     // 0: physical cores
-  int batch_size = 0;  // windows decoded at once; 0: 8
 };
 
 struct Capabilities {

@@ -1,0 +1,26 @@
+// Ctrl-C and SIGTERM as a stop_token.
+#pragma once
+
+#include <stop_token>
+#include <thread>
+
+namespace hansard::cli {
+
+// While one lives, SIGINT and SIGTERM request a stop; a second one ends the process at once (exit 130, children
+// die with it). Make it in main before any other thread, so that all threads inherit the blocked signals.
+class Interrupt {
+ public:
+  Interrupt();
+  ~Interrupt();
+  Interrupt(const Interrupt&) = delete;
+  Interrupt& operator=(const Interrupt&) = delete;
+
+  std::stop_token token() const { return stop_.get_token(); }
+  bool requested() const { return stop_.stop_requested(); }
+
+ private:
+  std::stop_source stop_;
+  std::jthread waiter_;
+};
+
+}  // namespace hansard::cli

@@ -1,0 +1,222 @@
+// hansard: the command line. Parses flags, puts the parts together, and turns results into exit codes.
+
+#include <CLI/CLI.hpp>
+
+#include <cstdio>
+#include <cstdlib>
+
+#include <fmt/format.h>
+
+#include "base/config.h"
+#include "base/log.h"
+#include "cli/cache_command.h"
+#include "cli/completions.h"
+#include "cli/exit_code.h"
+#include "cli/interrupt.h"
+#include "cli/models_command.h"
+#include "cli/surroundings.h"
+#include "cli/transcribe_command.h"
+#include "transcript/exports.h"
+
+namespace hansard::cli {
+namespace {
+
+constexpr const char* kFooter = R"(
+Examples:
+  hansard transcribe interview.mp3                     who said what, as Markdown, on standard output
+  hansard transcribe interview.mp3 -o interview.srt    the format follows the extension
+  hansard transcribe recordings/ -o transcripts/ --format json
+  hansard transcribe meeting.mkv --num-speakers 3
+  ffmpeg … -f wav - | hansard transcribe -
+
+Exit codes: 0 done, 1 failed, 2 wrong usage, 3 input cannot be read, 4 model missing or damaged,
+5 output cannot be written, 6 engine failed, 7 transcript written without speakers, 130 interrupted.)";
+
+void print(std::string_view text) {
+  std::fwrite(text.data(), 1, text.size(), stdout);
+}
+
+ExitCode complain(const Error& error) {
+  fmt::print(stderr, "hansard: {}\n", error.message);
+  if (!error.detail.empty()) log::info("{}", error.detail);
+  return exit_code(error.code);
+}
+
+ExitCode printed(const Result<std::string>& text) {
+  if (!text) return complain(text.error());
+  print(*text);
+  return ExitCode::ok;
+}
+
+// What the command line says, before it is checked together.
+struct CommandLine {
+  TranscribeArguments transcribe;
+  RawTranscribeFlags raw;
+  bool no_vad = false;
+  bool no_cache = false;
+  bool verbose = false;
+  bool quiet = false;
+  std::string model = std::string(models::kDefaultTranscriptionModel);
+  std::vector<std::string> model_names;
+  std::string import_from;
+  std::string import_id;
+  std::string shell;
+};
+
+void add_transcribe(CLI::App& app, CommandLine& line) {
+  CLI::App* command = app.add_subcommand("transcribe", "Write down who said what in recordings");
+  command->footer(kFooter);
+  pipeline::Options& options = line.transcribe.pipeline;
+  command->add_option("INPUT", line.transcribe.inputs, "Files, folders, or - for standard input")->required();
+  command->add_option("-o,--output", line.transcribe.output,
+                      "File or folder to write to; the format follows the extension [standard output]");
+  command->add_option("--format", line.transcribe.format, fmt::format("{} [md]", transcript::kFormatNames));
+
+  const char* words = "Words";
+  command->add_option("--model", options.transcription_model, "Model; see hansard models list")
+      ->capture_default_str()->group(words);
+  command->add_option("--language", line.raw.language, "Language as a code (en) or a name (english), or auto")
+      ->default_val("auto")->group(words);
+  command->add_option("--task", line.raw.task, "transcribe, or translate into English")
+      ->default_val("transcribe")->group(words);
+  command->add_option("--initial-prompt", options.transcribe.initial_prompt,
+                      "Text that sets style and spelling, as if it had been said before")->group(words);
+  command->add_option("--hotword", options.transcribe.hotwords, "A word to listen for; may be repeated")
+      ->allow_extra_args(false)->group(words);
+  command->add_option("--beam-size", options.transcribe.beam_size,
+                      "Hypotheses followed at once; 0 follows more where one is weak")
+      ->check(CLI::Range(0, 20))->capture_default_str()->group(words);
+  command->add_flag("--no-vad", line.no_vad, "Decode everything, also where nobody speaks")->group(words);
+
+  const char* speakers = "Speakers";
+  command->add_flag("--diarize,!--no-diarize", options.diarize, "Tell speakers apart [on]")->group(speakers);
+  command->add_option("--num-speakers", line.raw.num_speakers, "Exactly so many speakers")->group(speakers);
+  command->add_option("--min-speakers", line.raw.min_speakers, "At least so many")->group(speakers);
+  command->add_option("--max-speakers", line.raw.max_speakers, "At most so many")->group(speakers);
+
+  const char* range = "Part of the recording (90s, 30m, 1:02:03)";
+  command->add_option("--start-time", line.raw.start_time, "Begin here")->group(range);
+  command->add_option("--end-time", line.raw.end_time, "End here")->group(range);
+  command->add_option("--max-duration", line.raw.max_duration, "End so long after the beginning")->group(range);
+
+  const char* machine = "Machine";
+  command->add_option("--device", line.raw.device, "auto, cpu or cuda")->default_val("auto")->group(machine);
+  command->add_option("--compute-type", line.raw.compute_type, "auto, int8, float16 or float32")
+      ->default_val("auto")->group(machine);
+  command->add_option("--threads", line.transcribe.engine.threads, "Threads for computing; 0: one for each core")
+      ->check(CLI::Range(0, 256))->capture_default_str()->group(machine);
+  command->add_option("--batch-size", options.batch_size,
+                      "Windows of 30 s decoded at once; fewer take less memory and more time")
+      ->check(CLI::Range(1, 64))->capture_default_str()->group(machine);
+  command->add_flag("--no-cache", line.no_cache, "Neither use nor keep intermediate results")->group(machine);
+
+  command->add_flag("--json-progress", line.transcribe.json_progress,
+                    "Progress and words as JSON lines on standard error");
+}
+
+void add_models(CLI::App& app, CommandLine& line) {
+  CLI::App* models = app.add_subcommand("models", "Models on this machine: list, install, import, remove, verify");
+  models->require_subcommand(1);
+  models->add_subcommand("list", "Models that can be used and those that are installed");
+  models->add_subcommand("install", "Download models, or repair damaged ones")
+      ->add_option("MODEL", line.model_names)->required();
+  CLI::App* import = models->add_subcommand("import", "Take a model from a folder or an archive");
+  import->add_option("FROM", line.import_from, "Folder, .tar, .tar.gz or .tar.zst")->required();
+  import->add_option("--as", line.import_id, "Name of the model [the folder's name]");
+  models->add_subcommand("remove", "Delete models")->add_option("MODEL", line.model_names)->required();
+  models->add_subcommand("verify", "Check every byte of installed models")
+      ->add_option("MODEL", line.model_names, "[all]");
+}
+
+void add_others(CLI::App& app, CommandLine& line) {
+  CLI::App* cache = app.add_subcommand("cache", "Intermediate results that are kept: info, clear");
+  cache->require_subcommand(1);
+  cache->add_subcommand("info", "How much is kept, by stage");
+  cache->add_subcommand("clear", "Remove all of it that is not in use");
+  CLI::App* config = app.add_subcommand("config", "Settings");
+  config->require_subcommand(1);
+  config->add_subcommand("show", "Every setting, its value and where that comes from");
+  app.add_subcommand("doctor", "Say what is missing on this machine and how to get it");
+  app.add_subcommand("completions", "Print completions for a shell")
+      ->add_option("SHELL", line.shell, "bash, zsh or fish")->required()
+      ->check(CLI::IsMember({"bash", "zsh", "fish"}));
+}
+
+ExitCode transcribe(CommandLine& line, const Config& config, std::stop_token stop) {
+  line.transcribe.pipeline.speech.voice_activity = !line.no_vad;
+  line.transcribe.pipeline.auto_download = config.boolean("SPEECH_ENGINE_AUTO_DOWNLOAD");
+  line.transcribe.use_cache = !line.no_cache;
+  line.transcribe.quiet = line.quiet;
+  if (auto applied = apply(line.raw, line.transcribe); !applied) return complain(applied.error());
+  return run_transcribe(line.transcribe, config, std::move(stop));
+}
+
+ExitCode run_models(const CLI::App& models, const CommandLine& line, const Config& config, std::stop_token stop) {
+  models::Library library = open_library(config);
+  const std::string name = models.get_subcommands().front()->get_name();
+  if (name == "list") return printed(list_models(library));
+  if (name == "install") return printed(install_models(library, line.model_names, stop));
+  if (name == "import") return printed(import_model(library, line.import_from, line.import_id, stop));
+  if (name == "remove") return printed(remove_models(library, line.model_names));
+  return printed(verify_models(library, line.model_names, stop));
+}
+
+ExitCode run_doctor(const Config& config) {
+  const Diagnosis diagnosis = diagnose(config);
+  print(diagnosis.text);
+  return diagnosis.healthy ? ExitCode::ok : ExitCode::failed;
+}
+
+ExitCode dispatch(CLI::App& app, CommandLine& line, const Interrupt& interrupt) {
+  const CLI::App* command = app.get_subcommands().front();
+  const std::string name = command->get_name();
+  if (name == "completions") {
+    print(completions(app, line.shell));
+    return ExitCode::ok;
+  }
+  Result<Config> config = Config::load([](std::string_view key) -> std::optional<std::string> {
+    const char* value = std::getenv(std::string(key).c_str());
+    return value == nullptr ? std::nullopt : std::optional<std::string>(value);
+  });
+  if (!config) return complain(config.error());
+  if (name == "transcribe") return transcribe(line, *config, interrupt.token());
+  if (name == "models") return run_models(*command, line, *config, interrupt.token());
+  if (name == "doctor") return run_doctor(*config);
+  if (name == "config") {
+    print(config_show(*config));
+    return ExitCode::ok;
+  }
+  print(command->get_subcommands().front()->get_name() == "info" ? cache_info(*config) : cache_clear(*config));
+  return ExitCode::ok;
+}
+
+}  // namespace
+
+int main(int argc, char** argv) {
+  CLI::App app("Hansard writes down who said what: recordings in, transcripts with speakers out, on this machine.",
+               "hansard");
+  CommandLine line;
+  app.set_version_flag("--version", "hansard " HANSARD_VERSION);
+  app.require_subcommand(1);
+  app.fallthrough();
+  app.add_flag("-v,--verbose", line.verbose, "Say more");
+  app.add_flag("-q,--quiet", line.quiet, "Say nothing but errors");
+  add_transcribe(app, line);
+  add_models(app, line);
+  add_others(app, line);
+  try {
+    app.parse(argc, argv);
+  } catch (const CLI::ParseError& error) {
+    const int code = app.exit(error);
+    return code == 0 ? 0 : static_cast<int>(ExitCode::usage);
+  }
+  if (line.verbose) log::set_level(log::Level::info);
+  const Interrupt interrupt;
+  return static_cast<int>(dispatch(app, line, interrupt));
+}
+
+}  // namespace hansard::cli
+
+int main(int argc, char** argv) {
+  return hansard::cli::main(argc, argv);
+}

@@ -1,0 +1,62 @@
+// How a run shows how far it is: a bar on a terminal, a plain line now and then elsewhere, JSON lines on request,
+// or nothing. Everything goes to standard error.
+#pragma once
+
+#include <chrono>
+#include <memory>
+#include <string>
+#include <string_view>
+
+#include "pipeline/pipeline.h"
+
+namespace hansard::cli {
+
+enum class ProgressStyle { bar, plain, json, none };
+
+// bar on a terminal, plain elsewhere.
+ProgressStyle default_progress_style();
+
+// An estimate of the time left, from what stages have taken. Pure but for the clock it is given.
+class TimeLeft {
+ public:
+  // Seconds, or a negative number while nothing can be said.
+  double update(pipeline::Stage stage, double within, double elapsed_s, bool diarize);
+
+ private:
+  pipeline::Stage stage_ = pipeline::Stage::downloading;
+  double stage_began_s_ = 0;
+  double transcribing_s_ = 0;
+};
+
+// Shows one recording at a time: begin(), then what the pipeline tells, then end().
+class Progress : public pipeline::Observer {
+ public:
+  Progress(ProgressStyle style, bool diarize);
+  ~Progress() override;
+
+  void begin(std::string name);
+  void end();
+
+  void progress(pipeline::Stage stage, double fraction, double within) override;
+  void duration(double seconds) override { duration_s_ = seconds; }
+  void words(const std::vector<transcript::Word>& words) override;
+
+  double elapsed_s() const;
+  double duration_s() const { return duration_s_; }
+
+ private:
+  void show_bar(pipeline::Stage stage, double fraction, double left_s);
+  void show_plain(pipeline::Stage stage, double fraction, double left_s);
+  void show_json(pipeline::Stage stage, double fraction, double left_s);
+  double times_real_time(double fraction) const;
+
+  ProgressStyle style_;
+  bool diarize_;
+  std::string name_;
+  std::chrono::steady_clock::time_point began_;
+  std::chrono::steady_clock::time_point shown_;
+  double duration_s_ = 0;
+  TimeLeft time_left_;
+};
+
+}  // namespace hansard::cli

@@ -1,0 +1,285 @@
+#include "cli/transcribe_command.h"
+
+#include <sys/stat.h>
+#include <unistd.h>
+
+#include <algorithm>
+#include <cstdio>
+#include <ctime>
+
+#include <fmt/format.h>
+
+#include "base/file.h"
+#include "base/hash.h"
+#include "base/languages.h"
+#include "base/limits.h"
+#include "base/log.h"
+#include "cli/cache_command.h"
+#include "cli/output.h"
+#include "cli/progress.h"
+#include "cli/surroundings.h"
+#include "engine/serialize.h"
+#include "media/media.h"
+#include "transcript/exports.h"
+
+namespace hansard::cli {
+namespace {
+
+namespace fs = std::filesystem;
+
+void complain(std::string_view line) {
+  const std::string text = fmt::format("hansard: {}\n", line);
+  std::fwrite(text.data(), 1, text.size(), stderr);
+}
+
+std::string today() {
+  const std::time_t now = std::time(nullptr);
+  std::tm local = {};
+  ::localtime_r(&now, &local);
+  return fmt::format("{:04}-{:02}-{:02}", local.tm_year + 1900, local.tm_mon + 1, local.tm_mday);
+}
+
+// ---- flags
+
+Result<void> apply_times(const RawTranscribeFlags& flags, media::Range& range) {
+  const auto read = [](std::string_view flag, const std::string& text) -> Result<std::optional<double>> {
+    if (text.empty()) return std::optional<double>();
+    Result<double> seconds = parse_duration(text);
+    if (!seconds) return fail(ErrorCode::invalid_request, fmt::format("{}: {}", flag, seconds.error().message));
+    return std::optional<double>(*seconds);
+  };
+  const std::optional<double> start = TRY(read("--start-time", flags.start_time));
+  const std::optional<double> end = TRY(read("--end-time", flags.end_time));
+  const std::optional<double> most = TRY(read("--max-duration", flags.max_duration));
+  range.start_s = start.value_or(0);
+  range.end_s = end;
+  if (end && *end <= range.start_s) {
+    return fail(ErrorCode::invalid_request,
+                fmt::format("--end-time {} does not come after --start-time {}", flags.end_time,
+                            flags.start_time.empty() ? "0s" : flags.start_time));
+  }
+  if (most && *most <= 0) return fail(ErrorCode::invalid_request, "--max-duration must be more than 0");
+  if (most) range.end_s = std::min(range.end_s.value_or(range.start_s + *most), range.start_s + *most);
+  return {};
+}
+
+Result<void> apply_speakers(const RawTranscribeFlags& flags, TranscribeArguments& arguments) {
+  const bool counted = flags.num_speakers || flags.min_speakers || flags.max_speakers;
+  if (counted && !arguments.pipeline.diarize) {
+    return fail(ErrorCode::invalid_request, "a number of speakers makes no sense with --no-diarize");
+  }
+  if (flags.num_speakers && (flags.min_speakers || flags.max_speakers)) {
+    return fail(ErrorCode::invalid_request, "use --num-speakers, or --min-speakers and --max-speakers, not both");
+  }
+  for (const auto& [flag, value] : {std::pair("--num-speakers", flags.num_speakers),
+                                    std::pair("--min-speakers", flags.min_speakers),
+                                    std::pair("--max-speakers", flags.max_speakers)}) {
+    if (value && (*value < 1 || *value > limits::kSpeakers)) {
+      return fail(ErrorCode::invalid_request, fmt::format("{} must be between 1 and {}", flag, limits::kSpeakers));
+    }
+  }
+  if (flags.min_speakers && flags.max_speakers && *flags.min_speakers > *flags.max_speakers) {
+    return fail(ErrorCode::invalid_request, fmt::format("--min-speakers {} is more than --max-speakers {}",
+                                                        *flags.min_speakers, *flags.max_speakers));
+  }
+  arguments.pipeline.speakers = {flags.num_speakers, flags.min_speakers, flags.max_speakers};
+  return {};
+}
+
+// ---- inputs
+
+struct Input {
+  std::string name;  // as the user wrote it
+  fs::path path;     // empty for standard input
+};
+
+Result<std::vector<Input>> collect_inputs(const std::vector<std::string>& given) {
+  std::vector<Input> inputs;
+  for (const std::string& name : given) {
+    if (name == "-") {
+      const auto same = [](const Input& input) { return input.path.empty(); };
+      if (std::any_of(inputs.begin(), inputs.end(), same)) {
+        return fail(ErrorCode::invalid_request, "- can be given once");
+      }
+      inputs.push_back({name, {}});
+      continue;
+    }
+    std::error_code error;
+    if (!fs::is_directory(name, error)) {
+      inputs.push_back({name, name});
+      continue;
+    }
+    std::vector<Input> inside;
+    for (fs::directory_iterator files(name, error), end; !error && files != end; files.increment(error)) {
+      std::error_code ignored;
+      if (!files->is_regular_file(ignored) || !media::is_media_name(files->path())) continue;
+      inside.push_back({files->path().string(), files->path()});
+    }
+    if (error) return fail(ErrorCode::not_found, fmt::format("{}: {}", name, error.message()));
+    if (inside.empty()) {
+      return fail(ErrorCode::not_found,
+                  fmt::format("{}: no media files in this folder; name a file to have it tried whatever its name",
+                              name));
+    }
+    std::sort(inside.begin(), inside.end(), [](const Input& a, const Input& b) { return a.name < b.name; });
+    inputs.insert(inputs.end(), inside.begin(), inside.end());
+  }
+  return inputs;
+}
+
+// Standard input as a recording: media files are read back and forth, a pipe is not.
+Result<pipeline::Recording> read_standard_input(const fs::path& folder, std::stop_token stop) {
+  TRY(make_private_folder(folder));
+  pipeline::Recording recording;
+  recording.fd = TRY(open_unnamed_file(folder));
+  recording.title = "stdin";
+  Sha256 hash;
+  uint64_t total = 0;
+  std::vector<char> buffer(256 * 1024);
+  for (;;) {
+    if (stop.stop_requested()) return fail(ErrorCode::canceled, "interrupted");
+    const ssize_t n = ::read(STDIN_FILENO, buffer.data(), buffer.size());
+    if (n < 0 && errno == EINTR) continue;
+    if (n < 0) return fail(system_error("cannot read standard input", errno));
+    if (n == 0) break;
+    const std::string_view bytes(buffer.data(), static_cast<size_t>(n));
+    hash.update(bytes);
+    TRY(write_all(recording.fd.get(), bytes));
+    total += bytes.size();
+  }
+  if (total == 0) return fail(ErrorCode::media_unreadable, "standard input is empty");
+  recording.sha256 = hash.finish();
+  return recording;
+}
+
+// ---- one run
+
+class TranscribeRun {
+ public:
+  TranscribeRun(const TranscribeArguments& arguments, const Config& config, std::stop_token stop)
+      : arguments_(arguments),
+        config_(config),
+        stop_(std::move(stop)),
+        library_(open_library(config)),
+        artifacts_(open_artifacts(config)),
+        progress_(style(), arguments.pipeline.diarize) {}
+
+  ExitCode go() {
+    Result<void> ready = get_ready();
+    if (!ready) return give_up({}, ready.error());
+    ExitCode first_failure = ExitCode::ok;
+    for (size_t i = 0; i < inputs_.size(); ++i) {
+      const ExitCode code = one(inputs_[i], targets_[i]);
+      if (code == ExitCode::interrupted) return code;
+      if (first_failure == ExitCode::ok) first_failure = code;
+    }
+    return first_failure;
+  }
+
+ private:
+  ProgressStyle style() const {
+    if (arguments_.json_progress) return ProgressStyle::json;
+    if (arguments_.quiet) return ProgressStyle::none;
+    return default_progress_style();
+  }
+
+  // All that can be known to fail before any work.
+  Result<void> get_ready() {
+    inputs_ = TRY(collect_inputs(arguments_.inputs));
+    std::vector<std::string> names;
+    for (const Input& input : inputs_) names.push_back(input.name);
+    targets_ = TRY(plan_outputs(names, arguments_.output, arguments_.format));
+    provider_ = TRY(open_provider(config_, arguments_.engine));
+    const engine::Capabilities capabilities = TRY(provider_->capabilities());
+    log::info("engine: {} on {}, {}", capabilities.build, capabilities.device, capabilities.compute_type);
+    if (!capabilities.device_note.empty()) log::info("{}", capabilities.device_note);
+    return {};
+  }
+
+  ExitCode one(const Input& input, const OutputTarget& target) {
+    const std::string name = input.path.empty() ? "stdin" : input.path.filename().string();
+    progress_.begin(name);
+    Result<pipeline::Outcome> outcome = transcribe(input);
+    progress_.end();
+    if (!outcome) return give_up(input.name, outcome.error());
+    outcome->document.date = today();
+    Result<void> written = write(*outcome, target);
+    if (!written) return give_up(input.name, written.error());
+    summarize(name, *outcome, target);
+    return outcome->diarization_error ? ExitCode::without_speakers : ExitCode::ok;
+  }
+
+  Result<pipeline::Outcome> transcribe(const Input& input) {
+    const fs::path spool_folder = config_.data_folder() / "spool";
+    pipeline::Recording recording = TRY(input.path.empty() ? read_standard_input(spool_folder, stop_)
+                                                           : pipeline::open_recording(input.path));
+    const pipeline::Resources resources{*provider_, library_, arguments_.use_cache ? &artifacts_ : nullptr,
+                                        spool_folder};
+    return pipeline::transcribe(recording, arguments_.pipeline, resources, progress_, stop_);
+  }
+
+  Result<void> write(const pipeline::Outcome& outcome, const OutputTarget& target) {
+    const std::string text = transcript::export_document(outcome.document, target.format);
+    if (!target.path.empty()) return write_output(target, text);
+    Result<void> written = write_all(STDOUT_FILENO, text);
+    // Whoever read standard output has had enough, as in `| head`: no failure of ours.
+    if (!written && errno == EPIPE) return {};
+    return written;
+  }
+
+  void summarize(std::string_view name, const pipeline::Outcome& outcome, const OutputTarget& target) {
+    for (const transcript::Warning& warning : outcome.document.warnings) {
+      complain(fmt::format("{}: {}", name, warning.message));
+    }
+    if (outcome.diarization_error && !outcome.diarization_error->detail.empty()) {
+      log::info("{}: {}", name, outcome.diarization_error->detail);
+    }
+    if (arguments_.quiet) return;
+    const double elapsed = progress_.elapsed_s();
+    std::string line = fmt::format("{}: {} of audio in {:.1f} s", name, format_clock(progress_.duration_s()), elapsed);
+    if (outcome.document.diarized) {
+      const size_t count = outcome.document.speakers.size();
+      line += fmt::format(", {} speaker{}", count, count == 1 ? "" : "s");
+    }
+    if (!target.path.empty()) line += fmt::format(" -> {}", target.path.string());
+    complain(line);
+  }
+
+  ExitCode give_up(std::string_view input, const Error& error) {
+    if (stop_.stop_requested() || error.code == ErrorCode::canceled) {
+      complain("interrupted; what was computed is kept, the same command goes on from there");
+      return ExitCode::interrupted;
+    }
+    complain(input.empty() ? error.message : fmt::format("{}: {}", input, error.message));
+    if (!error.detail.empty()) log::info("{}", error.detail);
+    return exit_code(error.code);
+  }
+
+  const TranscribeArguments& arguments_;
+  const Config& config_;
+  std::stop_token stop_;
+  models::Library library_;
+  pipeline::Artifacts artifacts_;
+  Progress progress_;
+  std::vector<Input> inputs_;
+  std::vector<OutputTarget> targets_;
+  std::unique_ptr<engine::Provider> provider_;
+};
+
+}  // namespace
+
+Result<void> apply(const RawTranscribeFlags& flags, TranscribeArguments& arguments) {
+  TRY(apply_times(flags, arguments.pipeline.range));
+  TRY(apply_speakers(flags, arguments));
+  arguments.engine.device = TRY(engine::parse_device(flags.device));
+  arguments.engine.compute_type = TRY(engine::parse_compute_type(flags.compute_type));
+  arguments.pipeline.transcribe.task = TRY(engine::parse_task(flags.task));
+  arguments.pipeline.language = TRY(parse_language(flags.language));
+  return {};
+}
+
+ExitCode run_transcribe(const TranscribeArguments& arguments, const Config& config, std::stop_token stop) {
+  return TranscribeRun(arguments, config, std::move(stop)).go();
+}
+
+}  // namespace hansard::cli

@@ -1,0 +1,365 @@
+#include "engine/process/process_provider.h"
+
+#include <sys/eventfd.h>
+#include <sys/resource.h>
+#include <unistd.h>
+
+#include <csignal>
+#include <cstdio>
+#include <map>
+#include <set>
+
+#include <fmt/format.h>
+
+#include "base/file.h"
+#include "base/limits.h"
+#include "base/log.h"
+#include "base/process.h"
+#include "engine/protocol.h"
+#include "engine/serialize.h"
+
+namespace hansard::engine {
+namespace {
+
+namespace bj = json::bj;
+using Clock = std::chrono::steady_clock;
+
+// Beside interactive work an engine steps back.
+constexpr int kNice = 10;
+// How often memory and silence are looked at while a request is in work.
+constexpr auto kWatchInterval = std::chrono::milliseconds(500);
+
+std::string_view kind_name(models::Kind kind) {
+  switch (kind) {
+    case models::Kind::speech: return "speech";
+    case models::Kind::transcription: return "transcription";
+    case models::Kind::diarization: return "diarization";
+  }
+  return "";
+}
+
+// A stop_token as something that poll() can wait for.
+class StopEvent {
+ public:
+  explicit StopEvent(const std::stop_token& stop)
+      : event_(::eventfd(0, EFD_CLOEXEC | EFD_NONBLOCK)), callback_(stop, Signal{event_.get()}) {}
+  int fd() const { return event_.get(); }
+
+ private:
+  struct Signal {
+    int fd;
+    void operator()() const {
+      const uint64_t one = 1;
+      [[maybe_unused]] const ssize_t n = ::write(fd, &one, sizeof one);
+    }
+  };
+  UniqueFd event_;
+  std::stop_callback<Signal> callback_;
+};
+
+uint64_t resident_bytes(pid_t pid) {
+  Result<std::string> statm = read_file(fmt::format("/proc/{}/statm", pid), 4096);
+  unsigned long long total = 0;
+  unsigned long long resident = 0;
+  if (!statm || std::sscanf(statm->c_str(), "%llu %llu", &total, &resident) != 2) return 0;
+  return resident * static_cast<uint64_t>(::sysconf(_SC_PAGESIZE));
+}
+
+Error error_from(const bj::object& header) {
+  Error error{ErrorCode::internal, "the engine failed", {}};
+  if (auto code = json::get_integer(header, "code", 0, static_cast<int>(ErrorCode::internal))) {
+    error.code = static_cast<ErrorCode>(*code);
+  }
+  if (auto text = json::get_string(header, "message")) error.message = *text;
+  if (auto text = json::get_string(header, "detail")) error.detail = *text;
+  return error;
+}
+
+class ProcessProvider : public Provider {
+ public:
+  explicit ProcessProvider(ProcessOptions options) : options_(std::move(options)) {}
+  ~ProcessProvider() override { close(); }
+
+  std::string_view id() const override { return "local"; }
+
+  Result<Capabilities> capabilities() override {
+    TRY(ensure_started());
+    return capabilities_;
+  }
+
+  Result<void> prepare(const models::Installed& model, std::stop_token stop) override {
+    prepared_.insert_or_assign(model.id, model);
+    TRY(ensure_started());
+    return ensure_loaded(model.id, stop);
+  }
+
+  Result<Plan> plan(const Pcm& pcm, const PlanRequest& request, Sink& sink, std::stop_token stop) override {
+    TRY(ready({request.speech_model, request.transcription_model}, stop));
+    const Message done = TRY(call({{"type", "plan"},
+                                   {"samples", pcm.sample_count()},
+                                   {"speech_model", request.speech_model},
+                                   {"transcription_model", request.transcription_model},
+                                   {"language", request.language},
+                                   {"batch_size", request.batch_size},
+                                   {"speech", to_json(request.speech)}},
+                                  {}, {{pcm.fd()}}, sink, stop));
+    const bj::object* object = TRY(trusted(json::get_object(done.header, "plan")));
+    Plan result = TRY(trusted(plan_from_json(*object)));
+    for (const Window& window : result.windows) {
+      if (window.pieces.back().end > pcm.sample_count()) return broken("a window lies outside of the recording");
+    }
+    return result;
+  }
+
+  Result<void> transcribe(const Pcm& pcm, const TranscribeRequest& request, Sink& sink,
+                          std::stop_token stop) override {
+    TRY(ready({request.transcription_model}, stop));
+    expected_groups_ = request.groups;
+    const Message done = TRY(call({{"type", "transcribe"},
+                                   {"samples", pcm.sample_count()},
+                                   {"transcription_model", request.transcription_model},
+                                   {"plan", to_json(request.plan)},
+                                   {"groups", bj::value_from(request.groups)},
+                                   {"options", to_json(request.options)}},
+                                  {}, {{pcm.fd()}}, sink, stop));
+    if (!expected_groups_.empty()) return broken("groups are missing");
+    return {};
+  }
+
+  Result<std::string> voices(const Pcm& pcm, const VoicesRequest& request, Sink& sink,
+                             std::stop_token stop) override {
+    TRY(ready({request.speech_model, request.diarization_model}, stop));
+    Message done = TRY(call({{"type", "voices"},
+                             {"samples", pcm.sample_count()},
+                             {"speech_model", request.speech_model},
+                             {"diarization_model", request.diarization_model}},
+                            {}, {{pcm.fd()}}, sink, stop));
+    return std::move(done.payload);
+  }
+
+  Result<std::vector<Turn>> diarize(const DiarizeRequest& request, Sink& sink, std::stop_token stop) override {
+    TRY(ensure_started());
+    const Message done = TRY(call({{"type", "diarize"}, {"speakers", to_json(request.speakers)}},
+                                  request.voices, {}, sink, stop));
+    return trusted(turns_from_json(*TRY(trusted(json::get_array(done.header, "turns")))));
+  }
+
+  void close() override {
+    channel_.reset();
+    if (child_.running() && !child_.wait_for(limits::kEngineCancelGrace)) child_.kill(SIGKILL);
+    child_ = ChildProcess();
+    loaded_.clear();
+  }
+
+ private:
+  // ---- the child
+
+  Result<void> ensure_started() {
+    if (channel_ && child_.running() && !child_.wait_for(std::chrono::milliseconds(0))) return {};
+    close();
+    return start();
+  }
+
+  Result<void> start() {
+    auto [ours, theirs] = TRY(make_socket_pair());
+    ChildOptions child;
+    child.argv = {options_.program.string()};
+    // Large blocks come and go with every window: with huge pages the kernel clears them 30 % faster in all.
+    // Threads that wait must not spin: beside other work they would take its time.
+    child.environment = {"LC_ALL=C.UTF-8", "GLIBC_TUNABLES=glibc.malloc.hugetlb=1", "OMP_WAIT_POLICY=PASSIVE"};
+    child.descriptors = {{3, theirs.get()}};
+    if (log::level() <= log::Level::debug) child.descriptors.emplace_back(2, STDERR_FILENO);
+    child.limits.nice = kNice;
+    child_ = TRY(ChildProcess::start(child));
+    channel_ = std::make_unique<Channel>(std::move(ours));
+    theirs.reset();
+    Result<void> greeted = greet();
+    if (!greeted) close();
+    return greeted;
+  }
+
+  Result<void> greet() {
+    TRY(channel_->send({{"type", "hello"},
+                        {"version", kProtocolVersion},
+                        {"device", name(options_.engine.device)},
+                        {"compute_type", name(options_.engine.compute_type)},
+                        {"threads", options_.engine.threads},
+                        {"max_loaded", options_.max_loaded},
+                        {"idle_timeout_s", options_.idle_timeout.count()},
+                        {"log_level", static_cast<int>(log::level())}}));
+    Sink none;
+    const Message hello = TRY(wait_for_answer("hello", limits::kEngineStart, none, {}));
+    if (TRY(trusted(json::get_integer(hello.header, "version"))) != kProtocolVersion) {
+      return fail(ErrorCode::internal, "hansard and hansard-engine are of different versions; install both anew");
+    }
+    capabilities_.provider = "local";
+    capabilities_.device = TRY(trusted(json::get_string(hello.header, "device")));
+    capabilities_.device_note = TRY(trusted(json::get_string(hello.header, "device_note")));
+    capabilities_.compute_type = TRY(trusted(json::get_string(hello.header, "compute_type")));
+    capabilities_.build = TRY(trusted(json::get_string(hello.header, "build")));
+    return {};
+  }
+
+  Result<void> ready(std::initializer_list<std::string_view> model_ids, std::stop_token stop) {
+    TRY(ensure_started());
+    for (const std::string_view id : model_ids) TRY(ensure_loaded(id, stop));
+    return {};
+  }
+
+  Result<void> ensure_loaded(std::string_view id, std::stop_token stop) {
+    if (loaded_.contains(id)) return {};
+    const auto found = prepared_.find(id);
+    if (found == prepared_.end()) {
+      return fail(ErrorCode::model_unavailable, fmt::format("model {} was not prepared", id));
+    }
+    const models::Installed& model = found->second;
+    std::vector<UniqueFd> files;
+    std::vector<int> descriptors;
+    bj::array names;
+    for (const models::File& file : model.files) {
+      Result<UniqueFd> opened = open_for_read(model.folder / file.name);
+      if (!opened) {
+        return fail(ErrorCode::model_corrupt,
+                    fmt::format("model {} lacks its file {}; repair it with: hansard models install {}", model.id,
+                                file.name, model.id),
+                    opened.error().message);
+      }
+      names.emplace_back(file.name);
+      descriptors.push_back(opened->get());
+      files.push_back(std::move(*opened));
+    }
+    Sink none;
+    TRY(call({{"type", "load"}, {"id", model.id}, {"kind", kind_name(model.kind)}, {"files", std::move(names)}},
+             {}, descriptors, none, stop));
+    note_loaded(model);
+    return {};
+  }
+
+  // What the child unloads to make room it can load again: forgetting more than it does costs a load, no more.
+  void note_loaded(const models::Installed& model) {
+    if (model.kind != models::Kind::speech) {
+      std::erase_if(order_, [&](const std::string& other) { return !loaded_.contains(other); });
+      if (order_.size() >= static_cast<size_t>(options_.max_loaded)) {
+        for (const std::string& other : order_) loaded_.erase(other);
+        order_.clear();
+      }
+      order_.push_back(model.id);
+    }
+    loaded_.insert(model.id);
+  }
+
+  // ---- one request
+
+  Result<Message> call(bj::object header, std::string_view payload, std::span<const int> descriptors, Sink& sink,
+                       std::stop_token stop) {
+    Result<Message> answer = send_and_wait(std::move(header), payload, descriptors, sink, stop);
+    if (!answer && ends_child(answer.error().code)) close();
+    return answer;
+  }
+
+  static bool ends_child(ErrorCode code) {
+    return code == ErrorCode::engine_crashed || code == ErrorCode::engine_timeout ||
+           code == ErrorCode::out_of_memory;
+  }
+
+  Result<Message> send_and_wait(bj::object header, std::string_view payload, std::span<const int> descriptors,
+                                Sink& sink, std::stop_token stop) {
+    if (stop.stop_requested()) return fail(ErrorCode::canceled, "canceled");
+    TRY(channel_->send(header, payload, descriptors));
+    return wait_for_answer("done", limits::kEngineSilence, sink, stop);
+  }
+
+  Result<Message> wait_for_answer(std::string_view type, Clock::duration silence, Sink& sink, std::stop_token stop) {
+    const StopEvent stop_event(stop);
+    std::optional<Clock::time_point> canceled_at;
+    Clock::time_point heard_at = Clock::now();
+    Error sink_error;
+    bool sink_failed = false;
+    for (;;) {
+      if ((stop.stop_requested() || sink_failed) && !canceled_at) {
+        canceled_at = Clock::now();
+        (void)channel_->send({{"type", "cancel"}});
+      }
+      // Once a stop is asked for, its event stays readable: it must not be waited for again.
+      std::optional<Message> message =
+          TRY(channel_->receive(kWatchInterval, canceled_at ? -1 : stop_event.fd()));
+      if (!message) {
+        if (canceled_at && Clock::now() - *canceled_at > limits::kEngineCancelGrace) {
+          close();
+          return sink_failed ? fail(std::move(sink_error)) : fail(ErrorCode::canceled, "canceled");
+        }
+        if (Clock::now() - heard_at > silence) {
+          return fail(ErrorCode::engine_timeout, "the engine process does not answer");
+        }
+        TRY(check_memory());
+        continue;
+      }
+      heard_at = Clock::now();
+      if (message->type == "error") {
+        if (sink_failed) return fail(std::move(sink_error));
+        return fail(error_from(message->header));
+      }
+      if (message->type == type) {
+        if (sink_failed) return fail(std::move(sink_error));
+        return std::move(*message);
+      }
+      Result<void> handled = handle(*message, sink);
+      if (!handled && !sink_failed) {
+        sink_failed = true;
+        sink_error = std::move(handled).error();
+      }
+    }
+  }
+
+  Result<void> handle(const Message& message, Sink& sink) {
+    if (message.type == "progress") {
+      sink.progress(std::clamp(TRY(trusted(json::get_number(message.header, "fraction"))), 0.0, 1.0));
+      return {};
+    }
+    if (message.type == "log") {
+      const int64_t level = TRY(trusted(json::get_integer(message.header, "level", 0, 3)));
+      log::write(static_cast<log::Level>(level), TRY(trusted(json::get_string(message.header, "line"))));
+      return {};
+    }
+    if (message.type == "group") {
+      GroupText text = TRY(trusted(group_from_json(*TRY(trusted(json::get_object(message.header, "text"))))));
+      if (expected_groups_.empty() || text.group != expected_groups_.front()) return broken("an unexpected group");
+      expected_groups_.erase(expected_groups_.begin());
+      return sink.group(std::move(text));
+    }
+    return broken("an unexpected message: " + message.type);
+  }
+
+  Result<void> check_memory() {
+    if (!options_.memory_limit_bytes || resident_bytes(child_.pid()) <= *options_.memory_limit_bytes) return {};
+    return fail(ErrorCode::out_of_memory, "the engine grew over its memory limit (SPEECH_ENGINE_MEMORY_LIMIT)");
+  }
+
+  static tl::unexpected<Error> broken(std::string detail) {
+    return fail(ErrorCode::engine_crashed, "the engine process gave an answer that cannot be", std::move(detail));
+  }
+
+  // What a child says is checked; what does not hold is the child's failure, not the caller's.
+  template <typename T>
+  static Result<T> trusted(Result<T> result) {
+    if (!result) return broken(std::move(result).error().message);
+    return result;
+  }
+
+  ProcessOptions options_;
+  ChildProcess child_;
+  std::unique_ptr<Channel> channel_;
+  Capabilities capabilities_;
+  std::map<std::string, models::Installed, std::less<>> prepared_;
+  std::set<std::string, std::less<>> loaded_;
+  std::vector<std::string> order_;  // loaded models that count against max_loaded, oldest first
+  std::vector<int> expected_groups_;
+};
+
+}  // namespace
+
+std::unique_ptr<Provider> make_process_provider(ProcessOptions options) {
+  return std::make_unique<ProcessProvider>(std::move(options));
+}
+
+}  // namespace hansard::engine

@@ -1,0 +1,26 @@
+// The `local` provider: a hansard-engine child that is started when first needed, watched while it works, and
+// replaced when it dies, hangs or grows too large.
+#pragma once
+
+#include <chrono>
+#include <cstdint>
+#include <filesystem>
+#include <memory>
+#include <optional>
+
+#include "engine/provider.h"
+
+namespace hansard::engine {
+
+struct ProcessOptions {
+  std::filesystem::path program;   // hansard-engine
+  EngineOptions engine;
+  int max_loaded = 2;              // models resident at once
+  std::chrono::seconds idle_timeout{0};  // the child exits when so long nothing was asked; 0: never
+  std::optional<uint64_t> memory_limit_bytes;  // resident; over it the child is killed: out_of_memory
+};
+
+// Not for use by two threads at once; Provider says the rest. The destructor ends the child.
+std::unique_ptr<Provider> make_process_provider(ProcessOptions options);
+
+}  // namespace hansard::engine

@@ -1,0 +1,81 @@
+// The way of one recording: decode, plan, words, voices, turns, merge. Each stage's result is an artifact, and a
+// stage whose artifact exists is not run: that alone is what makes a run go on after a crash, a second run
+// answer at once, and another number of speakers cost only the clustering.
+#pragma once
+
+#include <filesystem>
+#include <optional>
+#include <stop_token>
+#include <string>
+#include <string_view>
+#include <vector>
+
+#include "base/fd.h"
+#include "base/result.h"
+#include "engine/provider.h"
+#include "media/media.h"
+#include "models/library.h"
+#include "pipeline/artifacts.h"
+#include "transcript/document.h"
+
+namespace hansard::pipeline {
+
+// A recording as bytes in a regular file.
+struct Recording {
+  UniqueFd fd;
+  std::string sha256;  // of the whole file
+  std::string title;
+};
+
+// Opens and hashes a recording. Errors: not_found, permission_denied, media_unreadable (empty, not a file).
+Result<Recording> open_recording(const std::filesystem::path& path);
+
+struct Options {
+  std::string transcription_model{models::kDefaultTranscriptionModel};
+  std::string diarization_model{models::kDefaultDiarizationModel};
+  std::string language = "auto";
+  engine::TranscribeOptions transcribe;
+  engine::SpeechOptions speech;
+  int batch_size = engine::kBatchSize;
+  bool diarize = true;
+  engine::SpeakerCount speakers;
+  media::Range range;
+  bool auto_download = true;  // fetch a model of the catalog that is not installed
+};
+
+enum class Stage { downloading, preparing, transcribing, diarizing, merging, saving, completed };
+std::string_view stage_name(Stage stage);  // "transcribing"
+
+// Told of what happens, on the thread that runs.
+class Observer {
+ public:
+  virtual ~Observer() = default;
+  // `fraction` of the whole run, in [0, 1], never going back; `within` is that of the stage.
+  virtual void progress(Stage /*stage*/, double /*fraction*/, double /*within*/) {}
+  // Known as soon as the recording is decoded or its facts are remembered.
+  virtual void duration(double /*seconds*/) {}
+  // Words of the next part of the recording are final.
+  virtual void words(const std::vector<transcript::Word>& /*words*/) {}
+};
+
+// What a run works with. `artifacts` may be null: then nothing is kept and nothing reused.
+struct Resources {
+  engine::Provider& provider;
+  models::Library& library;
+  const Artifacts* artifacts = nullptr;
+  std::filesystem::path spool_folder;
+};
+
+struct Outcome {
+  transcript::Document document;
+  // Why there are no speakers although they were asked for: the transcript is complete all the same.
+  std::optional<Error> diarization_error;
+};
+
+// Runs one recording through all stages. Errors: those of media, models and engine; `canceled` leaves the
+// artifacts of finished stages and groups behind. Once the words are there no failure of diarization is an
+// error of the run. An engine that crashes is replaced and asked for what is missing, up to limits.h.
+Result<Outcome> transcribe(Recording& recording, const Options& options, const Resources& resources,
+                           Observer& observer, std::stop_token stop);
+
+}  // namespace hansard::pipeline
