@@ -1,0 +1,163 @@
+#include "models/library.h"
+
+#include <sys/stat.h>
+
+#include <algorithm>
+#include <cctype>
+#include <cerrno>
+#include <map>
+#include <utility>
+
+#include <fmt/format.h>
+
+#include "base/log.h"
+#include "models/manifest.h"
+
+namespace hansard::models {
+namespace {
+
+namespace fs = std::filesystem;
+
+// The id that a name stands for, known to the catalog or not.
+std::string id_of(std::string_view name, std::span<const Model> catalog) {
+  if (const Model* model = find_model(name, catalog)) return model->id;
+  std::string id(name);
+  std::transform(id.begin(), id.end(), id.begin(),
+                 [](unsigned char c) { return static_cast<char>(std::tolower(c)); });
+  return id;
+}
+
+// The command that brings a model to this machine or repairs it.
+std::string remedy(std::string_view id, const Model* model) {
+  if (model != nullptr && !model->sources.empty()) return fmt::format("run: hansard models install {}", id);
+  return fmt::format("run: hansard models import FOLDER --as {}", id);
+}
+
+tl::unexpected<Error> damaged(const Installed& model, const Model* known, std::string_view what) {
+  return fail(ErrorCode::model_corrupt,
+              fmt::format("model {} is damaged: {}; {}", model.id, what, remedy(model.id, known)),
+              fmt::format("in {}", model.folder.string()));
+}
+
+Result<void> check_sizes(const Installed& model, const Model* known) {
+  for (const File& file : model.files) {
+    struct stat status = {};
+    if (::stat((model.folder / file.name).c_str(), &status) != 0 || !S_ISREG(status.st_mode)) {
+      return damaged(model, known, fmt::format("{} is missing", file.name));
+    }
+    if (static_cast<uint64_t>(status.st_size) != file.size_bytes) {
+      return damaged(model, known,
+                     fmt::format("{} has {} bytes instead of {}", file.name, status.st_size, file.size_bytes));
+    }
+  }
+  return {};
+}
+
+// Whether `files` are what one of the catalog's sets of files says, as far as that knows checksums.
+bool is_variant(std::span<const File> variant, std::span<const File> files) {
+  if (variant.size() != files.size()) return false;
+  return std::all_of(variant.begin(), variant.end(), [&](const File& wanted) {
+    return std::any_of(files.begin(), files.end(), [&](const File& file) {
+      return file.name == wanted.name && file.size_bytes == wanted.size_bytes &&
+             (wanted.sha256.empty() || file.sha256 == wanted.sha256);
+    });
+  });
+}
+
+}  // namespace
+
+Library::Library(fs::path own, std::vector<fs::path> read_only, LibraryOptions options)
+    : own_(std::move(own)), read_only_(std::move(read_only)), options_(std::move(options)) {}
+
+std::vector<Installed> Library::list() const {
+  std::map<std::string, Installed> found;
+  const auto scan = [&](const fs::path& root, bool read_only) {
+    std::error_code error;
+    for (fs::directory_iterator it(root, error), end; !error && it != end; it.increment(error)) {
+      if (!is_model_id(it->path().filename().string())) continue;
+      Result<Installed> model = read_manifest(it->path(), read_only);
+      if (model) {
+        found.try_emplace(model->id, std::move(*model));
+      } else if (model.error().code != ErrorCode::not_found) {
+        log::warning("{}: {}", (it->path() / kManifestName).string(), model.error().message);
+      }
+    }
+    if (error && error != std::errc::no_such_file_or_directory) {
+      log::warning("{}: {}", root.string(), error.message());
+    }
+  };
+  scan(own_, false);
+  for (const fs::path& folder : read_only_) scan(folder, true);
+  std::vector<Installed> models;
+  for (auto& [id, model] : found) models.push_back(std::move(model));
+  return models;
+}
+
+// All copies of a model that have a readable model.json, our own first.
+std::vector<Installed> Library::copies(const std::string& id) const {
+  std::vector<Installed> found;
+  const auto look = [&](const fs::path& root, bool read_only) {
+    Result<Installed> model = read_manifest(root / id, read_only);
+    if (model) {
+      found.push_back(std::move(*model));
+    } else if (model.error().code != ErrorCode::not_found) {
+      log::warning("{}: {}", (root / id / kManifestName).string(), model.error().message);
+    }
+  };
+  if (!is_model_id(id)) return found;
+  look(own_, false);
+  for (const fs::path& folder : read_only_) look(folder, true);
+  return found;
+}
+
+Result<Installed> Library::whole_copy(const std::string& id) const {
+  std::optional<Error> first_error;
+  for (Installed& copy : copies(id)) {
+    Result<void> whole = check_sizes(copy, known(id));
+    if (!whole) {
+      if (!first_error) first_error = std::move(whole).error();
+      continue;
+    }
+    if (first_error) log::warning("{} ({}); using another copy", first_error->message, first_error->detail);
+    return std::move(copy);
+  }
+  if (first_error) return fail(std::move(*first_error));
+  return fail(ErrorCode::model_unavailable, fmt::format("model {} is not installed; {}", id, remedy(id, known(id))));
+}
+
+Error Library::unknown(std::string_view name) const {
+  std::vector<std::string> installed;
+  for (const Installed& model : list()) installed.push_back(model.id);
+  const std::vector<std::string> near = near_names(name, options_.catalog, installed);
+  const std::string guess = near.empty() ? "" : fmt::format("did you mean {}? ", fmt::join(near, ", "));
+  return Error{ErrorCode::model_unknown,
+               fmt::format("there is no model \"{}\"; {}See: hansard models list", name, guess), {}};
+}
+
+Result<Installed> Library::find(std::string_view name) const {
+  const std::string id = id_of(name, options_.catalog);
+  Result<Installed> found = whole_copy(id);
+  if (!found && found.error().code == ErrorCode::model_unavailable && known(id) == nullptr) {
+    return fail(unknown(name));
+  }
+  return found;
+}
+
+Result<void> Library::verify(const Installed& model, std::stop_token stop) const {
+  const Model* catalog_model = known(model.id);
+  TRY(check_sizes(model, catalog_model));
+  for (const File& file : model.files) {
+    Result<std::string> sha256 = checksum(model.folder / file.name, stop);
+    if (!sha256 && sha256.error().code == ErrorCode::canceled) return fail(std::move(sha256).error());
+    if (!sha256) return damaged(model, catalog_model, fmt::format("{} cannot be read", file.name));
+    if (*sha256 != file.sha256) {
+      return damaged(model, catalog_model, fmt::format("{} has another checksum than it should", file.name));
+    }
+  }
+  if (catalog_model == nullptr) return {};
+  const auto variants = catalog_model->variants();
+  if (std::any_of(variants.begin(), variants.end(), [&](auto v) { return is_variant(v, model.files); })) return {};
+  return damaged(model, catalog_model, "its files are not those of the catalog");
+}
+
+}  // namespace hansard::models
