@@ -196,7 +196,7 @@ Result<Voices> voices_from_bytes(std::string_view bytes) {
   const auto count = reader.get<uint32_t>();
   constexpr size_t kLeastBytes = 8;
   reader.require(voices.sample_count >= 0 && voices.hop > 0 && voices.hop <= kSegmentSamples &&
-                 count <= reader.left() / kLeastBytes && voices.sample_count / voices.hop <= count);
+                 count <= reader.left() / kLeastBytes && (voices.sample_count - kSegmentSamples) / voices.hop <= count);
   if (!reader.ok()) return damaged;
   const std::vector<int64_t> starts = window_starts(voices.sample_count, voices.hop);
   reader.require(count == 0 || count == starts.size());
