@@ -11,7 +11,11 @@
 #include <fmt/format.h>
 
 #include "base/log.h"
+#include "models/fetch.h"
+#include "models/hub.h"
+#include "models/import.h"
 #include "models/manifest.h"
+#include "models/workplace.h"
 
 namespace hansard::models {
 namespace {
@@ -158,6 +162,74 @@ Result<void> Library::verify(const Installed& model, std::stop_token stop) const
   const auto variants = catalog_model->variants();
   if (std::any_of(variants.begin(), variants.end(), [&](auto v) { return is_variant(v, model.files); })) return {};
   return damaged(model, catalog_model, "its files are not those of the catalog");
+}
+
+// The first copy whose every byte is right.
+std::optional<Installed> Library::good_copy(const std::string& id, std::stop_token stop) const {
+  for (Installed& copy : copies(id)) {
+    const Result<void> verified = verify(copy, stop);
+    if (verified) return std::move(copy);
+    log::info("{} ({})", verified.error().message, verified.error().detail);
+  }
+  return std::nullopt;
+}
+
+Result<Installed> Library::install(std::string_view name, const OnInstallProgress& progress,
+                                   std::stop_token stop) {
+  const std::string id = id_of(name, options_.catalog);
+  if (auto good = good_copy(id, stop)) return std::move(*good);
+  if (stop.stop_requested()) return fail(ErrorCode::canceled, "canceled");
+  const Model* model = known(id);
+  if (model == nullptr) return find(name);  // which says that it is unknown, or what is wrong with it
+  if (model->sources.empty()) {
+    return fail(ErrorCode::model_unavailable,
+                fmt::format("no server has model {}; it comes with Hansard, or from another machine: "
+                            "hansard models import FOLDER --as {}", id, id));
+  }
+  const Workplace place = TRY(Workplace::enter(own_, id, stop));
+  if (auto good = good_copy(id, stop)) return std::move(*good);  // that was installed while this waited
+  const Hub hub(options_.endpoint, options_.token, options_.retry_delay);
+  const Staged staged = TRY(fetch(*model, place, hub, progress, stop));
+  TRY(place.settle(staged.folder, manifest_text(id, model->kind, staged.files, model)));
+  return find(id);
+}
+
+Result<Installed> Library::import(const fs::path& from, std::string_view name, std::stop_token stop) {
+  const std::string id = id_of(name, options_.catalog);
+  if (!is_model_id(id)) {
+    return fail(ErrorCode::invalid_request,
+                fmt::format("\"{}\" cannot be the name of a model; use letters, digits, '.', '_' and '-'", name));
+  }
+  const Model* model = known(id);
+  const Workplace place = TRY(Workplace::enter(own_, id, stop));
+  const fs::path stage = TRY(place.stage("import", Workplace::Leftovers::discard));
+  Result<std::vector<File>> files = take_in(from, model, stage, stop);
+  if (!files) {
+    std::error_code ignored;
+    fs::remove_all(stage, ignored);
+    return fail(std::move(files).error());
+  }
+  const Kind kind = model == nullptr ? Kind::transcription : model->kind;
+  TRY(place.settle(stage, manifest_text(id, kind, *files, model)));
+  return find(id);
+}
+
+Result<void> Library::remove(std::string_view name) {
+  const std::string id = id_of(name, options_.catalog);
+  const std::vector<Installed> found = copies(id);
+  const bool in_own = std::any_of(found.begin(), found.end(), [](const Installed& m) { return !m.read_only; });
+  std::error_code ignored;
+  const bool own_trace =
+      is_model_id(id) && (fs::exists(own_ / id, ignored) || fs::exists(own_ / ".partial" / id, ignored));
+  if (!in_own && !own_trace) {
+    if (!found.empty()) {
+      return fail(ErrorCode::permission_denied,
+                  fmt::format("model {} lies in a read-only folder of HANSARD_MODEL_PATH; remove it there", id));
+    }
+    if (known(id) == nullptr) return fail(unknown(name));
+    return fail(ErrorCode::not_found, fmt::format("model {} is not installed", id));
+  }
+  return TRY(Workplace::enter(own_, id, {})).remove();
 }
 
 }  // namespace hansard::models
