@@ -35,7 +35,8 @@ namespace {
 
 using Clock = std::chrono::steady_clock;
 
-constexpr size_t kStandardErrorKept = 64 * 1024;
+constexpr size_t kStandardErrorKept = size_t{64} * 1024;
+constexpr size_t kReadBytes = size_t{64} * 1024;
 // Longer waits are waits without end; adding them to the clock must not overflow.
 constexpr std::chrono::hours kLongestWait{24 * 365};
 
@@ -229,6 +230,7 @@ std::vector<char*> pointers(std::vector<std::string>& texts) {
 
 std::vector<Place> make_places(const ChildOptions& options, int null_fd) {
   std::vector<Place> places;
+  places.reserve(options.descriptors.size() + 3);
   for (const auto& [target, source] : options.descriptors) places.push_back({target, source, -1});
   for (int target = 0; target <= 2; ++target) {
     const auto is_named = [&](const Place& place) { return place.target == target; };
@@ -267,6 +269,8 @@ std::optional<Failure> read_failure(int fd) {
   Failure failure{};
   ssize_t n;
   do {
+    // The analyzer takes the spawner's lock for held.
+    // NOLINTNEXTLINE(clang-analyzer-unix.BlockInCriticalSection)
     n = ::read(fd, &failure, sizeof failure);
   } while (n < 0 && errno == EINTR);
   if (n != sizeof failure) return std::nullopt;
@@ -414,10 +418,11 @@ struct Stream {
 
 // Reads once and hands that on; closes the pipe at its end. False when there was nothing to read.
 Result<bool> read_once(Stream& stream) {
-  std::array<char, 64 * 1024> buffer;
+  std::array<char, kReadBytes> buffer;
   if (!stream.fd) return false;
   ssize_t n;
   do {
+    // As above. NOLINTNEXTLINE(clang-analyzer-unix.BlockInCriticalSection)
     n = ::read(stream.fd.get(), buffer.data(), buffer.size());
   } while (n < 0 && errno == EINTR);
   if (n < 0 && errno == EAGAIN) return false;
@@ -526,7 +531,7 @@ class WatchedChild {
 }  // namespace
 
 Result<ChildOutput> run_child(ChildOptions options, std::chrono::milliseconds timeout,
-                              uint64_t output_limit_bytes, std::stop_token stop) {
+                              uint64_t output_limit_bytes, const std::stop_token& stop) {
   if (stop.stop_requested()) return fail(ErrorCode::canceled, "canceled");
   std::string standard_output;
   WatchedChild child({.timeout = timeout, .output_limit_bytes = output_limit_bytes},
@@ -540,7 +545,7 @@ Result<ChildOutput> run_child(ChildOptions options, std::chrono::milliseconds ti
 }
 
 Result<ChildOutput> stream_child(ChildOptions options, std::chrono::milliseconds silence, Take take,
-                                 std::stop_token stop) {
+                                 const std::stop_token& stop) {
   if (stop.stop_requested()) return fail(ErrorCode::canceled, "canceled");
   WatchedChild child({.silence = silence}, std::move(take));
   return child.run(std::move(options), stop);

@@ -37,10 +37,10 @@ struct ChildLimits {
 struct ChildOptions {
   std::vector<std::string> argv;  // argv[0] is looked up in the parent's PATH unless it holds a slash
   // The child's whole environment, "NAME=value". Empty means PATH and the locale "C.UTF-8" alone.
-  std::vector<std::string> environment = {};
+  std::vector<std::string> environment;
   // Descriptors by their number in the child; 0, 1 and 2 not named here are /dev/null.
-  std::vector<std::pair<int, int>> descriptors = {};  // {number in the child, descriptor of the parent}
-  ChildLimits limits = {};
+  std::vector<std::pair<int, int>> descriptors;  // {number in the child, descriptor of the parent}
+  ChildLimits limits;
 };
 
 struct ChildExit {
@@ -86,13 +86,13 @@ struct ChildOutput {
   bool output_limit_passed = false;
 };
 Result<ChildOutput> run_child(ChildOptions options, std::chrono::milliseconds timeout,
-                              uint64_t output_limit_bytes, std::stop_token stop = {});
+                              uint64_t output_limit_bytes, const std::stop_token& stop = {});
 
 // Runs a child to its end and hands its standard output to `take` as it comes, in this thread. Killed when
 // `stop` is requested (canceled), when `take` fails (its error), or when nothing came for `silence`
 // (ChildOutput::timed_out). ChildOutput::standard_output stays empty.
 using Take = std::function<Result<void>(std::string_view)>;
 Result<ChildOutput> stream_child(ChildOptions options, std::chrono::milliseconds silence, Take take,
-                                 std::stop_token stop = {});
+                                 const std::stop_token& stop = {});
 
 }  // namespace hansard

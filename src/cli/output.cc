@@ -74,6 +74,7 @@ Result<std::vector<OutputTarget>> folder_targets(const std::vector<std::string>&
                                                  inputs.size() == 1 ? "transcripts" : "several transcripts"));
   }
   std::vector<OutputTarget> targets;
+  targets.reserve(inputs.size());
   for (const std::string& input : inputs) {
     targets.push_back(
         {folder / fmt::format("{}.{}", base_name(input), transcript::format_name(format)), format});

@@ -16,7 +16,7 @@ namespace hansard::media {
 namespace {
 
 // How often the disk's room is looked at: what others write meanwhile must not use up the reserve.
-constexpr uint64_t kRoomCheckedEvery_bytes = 16 << 20;
+constexpr uint64_t kRoomCheckedEveryBytes = 16 << 20;
 
 // A recording that ends this much too early breaks off: containers round, and encoders pad.
 double missing_allowed_s(double sound_end_s) {
@@ -76,7 +76,7 @@ class RangeWriter {
   }
 
   Result<void> take_silence(double seconds) {
-    static constexpr std::array<char, 64 * 1024> kSilence = {};
+    static constexpr std::array<char, size_t{64} * 1024> kSilence = {};
     int64_t left = samples(seconds) * kBytesPerSample;
     while (left > 0 && !is_full()) {
       const int64_t piece = std::min<int64_t>(left, kSilence.size());
@@ -101,7 +101,7 @@ class RangeWriter {
  private:
   Result<void> watch_room(size_t size_bytes) {
     since_check_bytes_ += size_bytes;
-    if (since_check_bytes_ < kRoomCheckedEvery_bytes) return {};
+    if (since_check_bytes_ < kRoomCheckedEveryBytes) return {};
     since_check_bytes_ = 0;
     const uint64_t free = TRY(free_bytes(folder_));
     if (free < limits::kDiskReserveBytes) return fail(no_room(limits::kDiskReserveBytes, free, folder_));
@@ -219,7 +219,7 @@ Result<void> check_end(const ChildOutput& output, const Info& info, const Range&
 }  // namespace
 
 Result<Spool> decode(int fd, const Info& info, const Range& range, const std::filesystem::path& folder,
-                     const std::function<void(double)>& progress, std::stop_token stop) {
+                     const std::function<void(double)>& progress, const std::stop_token& stop) {
   TRY(check_range(info, range));
   TRY(check_room(info, range, folder));
   RangeWriter writer(range, folder, progress);

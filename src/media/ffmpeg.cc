@@ -17,7 +17,8 @@ constexpr size_t kLastWordsBytes = 500;
 // concat, sdp, …), devices and generators (lavfi), images, subtitles, text, music that is computed
 // (trackers), and video without sound.
 constexpr std::string_view kFormats =
-    "aac,ac3,act,aiff,amr,ape,asf,au,avi,avr,caf,dsf,dss,dts,dtshd,dv,eac3,flac,flv,gxf,iff,ircam,loas,"
+    "aac,ac3,act,aiff,amr,ape,asf,au,avi,avr,caf,codec2,dhav,dsf,dss,dts,dtshd,dv,eac3,flac,flv,gxf,iff,ilbc,"
+    "ircam,loas,"
     "matroska,webm,mlp,mov,mp4,m4a,3gp,3g2,mj2,mp3,mpc,mpc8,mpeg,mpegts,mxf,nistsphere,nsv,nut,ogg,oma,paf,"
     "pvf,"
     "qcp,rm,shn,sox,tak,truehd,tta,voc,w64,wav,wtv,wv,wve,xwma";

@@ -35,7 +35,7 @@ struct Info {
 };
 
 // `fd` must be a regular file open for reading, whatever its position, which stays as it is.
-Result<Info> probe(int fd, std::stop_token stop);
+Result<Info> probe(int fd, const std::stop_token& stop);
 
 // Which part of a recording: seconds since its start, which is the earliest time of any of its streams, as
 // players show it. What comes before the sound's own start and what the container leaves out are silence.
@@ -58,7 +58,7 @@ struct Spool {
 // decoded, in this thread. A recording that ends clearly before `info.sound_end_s` gives media_unreadable;
 // where that is not known, what is there is decoded.
 Result<Spool> decode(int fd, const Info& info, const Range& range, const std::filesystem::path& folder,
-                     const std::function<void(double)>& progress, std::stop_token stop);
+                     const std::function<void(double)>& progress, const std::stop_token& stop);
 
 // Whether a file of this name is worth a try when a folder is given: by its extension, whatever its case;
 // hidden files are not.

@@ -21,7 +21,7 @@ namespace bj = boost::json;
 // ffprobe lists at most 1000 streams, in some hundred bytes each.
 constexpr uint64_t kOutputBytes = 4 << 20;
 // Below this, the sound starts with the recording: a container's times are in milliseconds.
-constexpr double kSoundStartLeast_s = 0.002;
+constexpr double kLeastSoundStartSeconds = 0.002;
 
 // Containers that know how long each stream is from an index or a header that is written last. The length of
 // others is reckoned from the file's size, or was left as it was by a program that cut the file.
@@ -90,7 +90,7 @@ Result<void> check_file(int fd) {
 
 }  // namespace
 
-Result<Info> probe(int fd, std::stop_token stop) {
+Result<Info> probe(int fd, const std::stop_token& stop) {
   TRY(check_file(fd));
   const bj::object answer =
       TRY(run_ffprobe(fd,
@@ -121,7 +121,7 @@ Result<Info> probe(int fd, std::stop_token stop) {
   info.channels = static_cast<int>(number_or_zero(*sound, "channels"));
   info.channel_layout = text_or_empty(*sound, "channel_layout");
   info.sample_rate_hz = static_cast<int>(number_or_zero(*sound, "sample_rate"));
-  if (number_or_zero(*sound, "start_time") - start_s > kSoundStartLeast_s) {
+  if (number_or_zero(*sound, "start_time") - start_s > kLeastSoundStartSeconds) {
     info.sound_start_s = std::max(0.0, TRY(first_sample_s(fd, stop)) - start_s);
   }
   const double sound_s = number_or_zero(*sound, "duration");
