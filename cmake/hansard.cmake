@@ -7,7 +7,8 @@ set(HANSARD_SANITIZE "" CACHE STRING "Sanitizers for -fsanitize= (address,undefi
 add_library(hansard_options INTERFACE)
 target_compile_options(hansard_options INTERFACE
   -Wall -Wextra -Wconversion -Wshadow -Wnon-virtual-dtor $<$<BOOL:${HANSARD_WERROR}>:-Werror>
-  -Wno-gnu-statement-expression -Wno-missing-designated-field-initializers)
+  -Wno-gnu-statement-expression -Wno-missing-designated-field-initializers
+  -Wno-deprecated-declarations)  # libstdc++ 12's own std::stable_sort
 target_include_directories(hansard_options INTERFACE ${PROJECT_SOURCE_DIR}/src)
 target_link_options(hansard_options INTERFACE -fuse-ld=lld-19)
 if(HANSARD_SANITIZE)

@@ -1,10 +1,10 @@
 #include "base/file.h"
 
 #include <fcntl.h>
+#include <sys/random.h>
 #include <sys/stat.h>
 #include <sys/statvfs.h>
 
-#include <atomic>
 #include <cerrno>
 
 #include <fmt/format.h>
@@ -19,10 +19,12 @@ Result<void> sync_folder(const std::filesystem::path& folder) {
   return {};
 }
 
+// A name of its own length, since `path` may have the longest there can be; by chance, since a process of the
+// same number may have left one, or run on another machine that shares the folder.
 std::filesystem::path temporary_beside(const std::filesystem::path& path) {
-  static std::atomic<unsigned> counter{0};
-  return path.parent_path() /
-         fmt::format(".{}.{}.{}.tmp", path.filename().string(), ::getpid(), counter.fetch_add(1));
+  uint64_t chance = 0;
+  [[maybe_unused]] const ssize_t n = ::getrandom(&chance, sizeof chance, 0);
+  return path.parent_path() / fmt::format(".hansard-{:016x}.tmp", chance);
 }
 
 }  // namespace

@@ -11,12 +11,22 @@ tl::unexpected<Error> wrong_type(std::string_view name, std::string_view expecte
   return fail(ErrorCode::invalid_request, fmt::format("field \"{}\" is missing or not {}", name, expected));
 }
 
+// How much of `text`, which is not JSON, could be read.
+size_t place_of_error(std::string_view text) {
+  bj::parser parser;
+  boost::system::error_code ignored;
+  return parser.write_some(text.data(), text.size(), ignored);
+}
+
 }  // namespace
 
 Result<bj::value> parse(std::string_view text) {
   boost::system::error_code error;
   bj::value value = bj::parse({text.data(), text.size()}, error);
-  if (error) return fail(ErrorCode::invalid_request, fmt::format("not valid JSON: {}", error.message()));
+  if (error) {
+    return fail(ErrorCode::invalid_request,
+                fmt::format("not valid JSON near byte {}: {}", place_of_error(text), error.message()));
+  }
   return value;
 }
 

@@ -31,6 +31,8 @@ inline constexpr auto kProbeTime = 30s;
 // ffmpeg decodes at hundreds of times real time; so much CPU time for each second of sound is a hostile file.
 inline constexpr double kDecodeCpuSecondsPerSecond = 1.0;
 inline constexpr uint64_t kDecodeCpuSecondsLeast = 120;
+// ffmpeg that decodes nothing for so long hangs, or its disk does.
+inline constexpr auto kDecodeSilence = 60s;
 // Address space of ffmpeg and ffprobe: video of the largest frame sizes needs 1 GB.
 inline constexpr uint64_t kMediaAddressSpaceBytes = 4ULL << 30;
 // Room that must stay free on the spool's disk.

@@ -32,6 +32,10 @@ constexpr std::string_view kBuild = "hansard-engine " HANSARD_VERSION " ctransla
 // Progress is sent at most so often; a call of the model may report much more.
 constexpr auto kProgressInterval = std::chrono::milliseconds(100);
 
+// Who speaks is looked for where speech is at all likely: a far voice that gives no words is still a voice, a tone is
+// not.
+constexpr float kVoiceThreshold = 0.3F;
+
 Channel* log_channel = nullptr;
 
 void send_log_line(log::Level level, std::string_view line) {
@@ -272,7 +276,8 @@ class Session {
     const std::string speech_model = TRY(json::get_string(message.header, "speech_model"));
     Diarizer* diarizer = TRY(model<Diarizer>(TRY(json::get_string(message.header, "diarization_model"))));
     const std::span<const float> probabilities = TRY(speech_probabilities(pcm, speech_model, part(0, 0.05), stop));
-    const std::vector<Piece> regions = speech_regions(probabilities, pcm.sample_count(), SpeechOptions{});
+    const std::vector<Piece> regions =
+        speech_regions(probabilities, pcm.sample_count(), {.threshold = kVoiceThreshold});
     const std::string bytes = TRY(diarizer->voices(pcm, regions, part(0.05, 1), stop));
     return channel_.send({{"type", "done"}}, bytes);
   }

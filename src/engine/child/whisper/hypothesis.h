@@ -1,0 +1,27 @@
+// What the decoder made of a window, and what is to be thought of it.
+#pragma once
+
+#include <span>
+#include <vector>
+
+namespace hansard::engine::whisper {
+
+struct Hypothesis {
+  std::vector<int> tokens;  // text tokens
+  double average_log_probability = 0;
+  double no_speech_probability = 0;
+};
+
+// The text ends by going round in circles, or it never ended.
+bool goes_in_circles(std::span<const int> tokens);
+
+// A result for `seconds` of speech that should be decoded again with more care.
+bool is_weak(const Hypothesis& hypothesis, double seconds);
+
+// `second`, made with more care, should replace `first`.
+bool is_better(const Hypothesis& second, const Hypothesis& first);
+
+// Text where there is no speech: to be dropped.
+bool is_noise(const Hypothesis& hypothesis);
+
+}  // namespace hansard::engine::whisper
