@@ -17,7 +17,7 @@ namespace fs = std::filesystem;
 using namespace std::chrono_literals;
 
 std::string megabytes(uint64_t size_bytes) {
-  return fmt::format("{:.0f} MB", std::max(1.0, static_cast<double>(size_bytes) / 1e6));
+  return fmt::format("{} MB", (size_bytes + 999'999) / 1'000'000);
 }
 
 uint64_t size_of(const models::Installed& model) {
@@ -26,8 +26,8 @@ uint64_t size_of(const models::Installed& model) {
   return sum;
 }
 
-// "whisper-small  45 %  219 MB of 486 MB  12.3 MB/s": one line that is written over on a terminal, a line every
-// ten seconds elsewhere.
+// "whisper-small  45 %  219 MB of 486 MB  12.3 MB/s": one line that is written over on a terminal, a line
+// every ten seconds elsewhere.
 class InstallLine {
  public:
   explicit InstallLine(std::string name) : name_(std::move(name)), terminal_(::isatty(STDERR_FILENO) == 1) {}
@@ -89,8 +89,8 @@ std::string table(const std::vector<Row>& rows) {
   }
   std::string text;
   for (const Row& row : rows) {
-    text += fmt::format("{:<{}}  {:<{}}  {:>{}}  {:<{}}  {}\n", row.name, width[0], row.kind, width[1], row.size,
-                        width[2], row.license, width[3], row.where);
+    text += fmt::format("{:<{}}  {:<{}}  {:>{}}  {:<{}}  {}\n", row.name, width[0], row.kind, width[1],
+                        row.size, width[2], row.license, width[3], row.where);
   }
   return text;
 }
@@ -104,7 +104,8 @@ std::string name_of(const fs::path& from) {
   return name;
 }
 
-Result<std::vector<models::Installed>> chosen(const models::Library& library, std::span<const std::string> names) {
+Result<std::vector<models::Installed>> chosen(const models::Library& library,
+                                              std::span<const std::string> names) {
   if (names.empty()) return library.list();
   std::vector<models::Installed> found;
   for (const std::string& name : names) found.push_back(TRY(library.find(name)));
@@ -118,9 +119,10 @@ Result<std::string> list_models(const models::Library& library) {
   std::vector<Row> rows{{"MODEL", "KIND", "SIZE", "LICENCE", "INSTALLED"}};
   std::string attribution;
   for (const models::Model& model : models::catalog()) {
-    Row row{model.id, std::string(models::kind_name(model.kind)), megabytes(model.size_bytes()), model.license,
-            "no"};
-    const auto copy = std::find_if(installed.begin(), installed.end(), [&](const auto& i) { return i.id == model.id; });
+    Row row{model.id, std::string(models::kind_name(model.kind)), megabytes(model.size_bytes()),
+            model.license, "no"};
+    const auto copy =
+        std::find_if(installed.begin(), installed.end(), [&](const auto& i) { return i.id == model.id; });
     if (copy != installed.end()) {
       row.size = megabytes(size_of(*copy));
       row.where = where_of(library, *copy);
@@ -149,7 +151,8 @@ Result<std::string> install_models(models::Library& library, std::span<const std
     InstallLine line(name);
     const models::Installed model =
         TRY(library.install(name, [&line](const models::InstallProgress& p) { line.show(p); }, stop));
-    text += fmt::format("{} is installed in {} ({})\n", model.id, model.folder.string(), megabytes(size_of(model)));
+    text += fmt::format("{} is installed in {} ({})\n", model.id, model.folder.string(),
+                        megabytes(size_of(model)));
   }
   return text;
 }
@@ -157,8 +160,16 @@ Result<std::string> install_models(models::Library& library, std::span<const std
 Result<std::string> import_model(models::Library& library, const fs::path& from, std::string id,
                                  std::stop_token stop) {
   if (id.empty()) id = name_of(from);
-  const models::Installed model = TRY(library.import(from, id, stop));
-  return fmt::format("{} is installed in {} ({})\n", model.id, model.folder.string(), megabytes(size_of(model)));
+  Result<models::Installed> model = library.import(from, id, stop);
+  if (model) {
+    return fmt::format("{} is installed in {} ({})\n", model->id, model->folder.string(),
+                       megabytes(size_of(*model)));
+  }
+  Error error = std::move(model).error();
+  if (error.code == ErrorCode::invalid_request || error.code == ErrorCode::model_corrupt) {
+    error.message = fmt::format("{}: {}", from.string(), error.message);
+  }
+  return fail(std::move(error));
 }
 
 Result<std::string> remove_models(models::Library& library, std::span<const std::string> names) {

@@ -1,5 +1,5 @@
-// hansard models list|install|import|remove|verify. Each gives the text for standard output; how far an install is
-// goes to standard error meanwhile.
+// hansard models list|install|import|remove|verify. Each gives the text for standard output; how far an
+// install is goes to standard error meanwhile.
 #pragma once
 
 #include <filesystem>
@@ -12,8 +12,8 @@
 
 namespace hansard::cli {
 
-// A table of the catalog and of what else is installed: name, kind, size, licence, where. Below it, who is to be
-// named for the models that are installed, where their licence asks for it.
+// A table of the catalog and of what else is installed: name, kind, size, licence, where. Below it, who is to
+// be named for the models that are installed, where their licence asks for it.
 Result<std::string> list_models(const models::Library& library);
 
 // Names are looked at before anything is downloaded. Stops at the first that fails; what was installed stays.

@@ -69,7 +69,8 @@ Result<Archive> Archive::open(const std::filesystem::path& path, Format format, 
   }
   if (archive_read_open_filename(handle, path.c_str(), kBlockBytes) != ARCHIVE_OK) {
     const char* why = archive_error_string(handle);
-    return fail(ErrorCode::invalid_request, "the file is not an archive that can be read", why == nullptr ? "" : why);
+    return fail(ErrorCode::invalid_request, "the file is not an archive that can be read",
+                why == nullptr ? "" : why);
   }
   return Archive(std::move(state));
 }
@@ -82,9 +83,10 @@ Result<std::optional<Archive::Entry>> Archive::next() {
     if (code == ARCHIVE_EOF) return std::nullopt;
     if (code != ARCHIVE_OK && code != ARCHIVE_WARN) {
       const char* why = archive_error_string(handle);
-      return fail(ErrorCode::invalid_request,
-                  state_->entries == 0 ? "the file is not an archive that can be read" : "the archive is damaged",
-                  why == nullptr ? "" : why);
+      return fail(
+          ErrorCode::invalid_request,
+          state_->entries == 0 ? "the file is not an archive that can be read" : "the archive is damaged",
+          why == nullptr ? "" : why);
     }
     if (++state_->entries > kEntries) return refused(fmt::format("has more than {} entries", kEntries));
     const char* name = archive_entry_pathname(entry);

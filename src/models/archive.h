@@ -1,5 +1,5 @@
-// Archives that may be hostile: tars that people import, wheels that packages come in. Read as a stream, file by
-// file; nothing is ever written where the archive says.
+// Archives that may be hostile: tars that people import, wheels that packages come in. Read as a stream, file
+// by file; nothing is ever written where the archive says.
 #pragma once
 
 #include <cstdint>

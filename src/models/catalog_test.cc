@@ -62,7 +62,8 @@ TEST(Catalog, SourcesArePinned) {
       for (const Source::Member& member : source.members) {
         EXPECT_NE(member.package.find("=="), std::string::npos);
         const auto files = model.files_of(source);
-        EXPECT_TRUE(std::any_of(files.begin(), files.end(), [&](const File& f) { return f.name == member.file; }));
+        EXPECT_TRUE(
+            std::any_of(files.begin(), files.end(), [&](const File& f) { return f.name == member.file; }));
       }
     }
   }

@@ -34,7 +34,8 @@ uint64_t size_on_disk(const fs::path& path) {
 // Tells a listener how far it is, not more often than a person can read.
 class Meter {
  public:
-  Meter(const OnInstallProgress& progress, uint64_t total_bytes) : progress_(progress), total_bytes_(total_bytes) {
+  Meter(const OnInstallProgress& progress, uint64_t total_bytes)
+      : progress_(progress), total_bytes_(total_bytes) {
     show(0, true);
   }
   void show(uint64_t done_bytes, bool now = false) {
@@ -62,7 +63,8 @@ class Fetch {
   }
 
  private:
-  // The stage bears the revision's name, so that what is left of another revision is not taken for this one's.
+  // The stage bears the revision's name, so that what is left of another revision is not taken for this
+  // one's.
   Result<Staged> from_hub(const Source& source) const {
     const std::string revision = source.where.substr(source.where.find('@') + 1, 12);
     Staged staged{TRY(place_.stage("hub-" + revision, Workplace::Leftovers::keep)), {}};
@@ -78,9 +80,8 @@ class Fetch {
     Meter meter(progress_, sum_bytes(files));
     uint64_t done_bytes = 0;
     for (const File& file : files) {
-      staged.files.push_back(TRY(one_from_hub(source, file, staged.folder / file.name, [&](uint64_t bytes) {
-        meter.show(done_bytes + bytes);
-      })));
+      staged.files.push_back(TRY(one_from_hub(source, file, staged.folder / file.name,
+                                              [&](uint64_t bytes) { meter.show(done_bytes + bytes); })));
       done_bytes += file.size_bytes;
       meter.show(done_bytes, true);
     }
@@ -142,8 +143,10 @@ class Fetch {
 Error could_not(const Model& model, ErrorCode code, std::string_view reasons, std::string detail) {
   std::string message = fmt::format("model {} could not be installed: {}", model.id, reasons);
   if (code == ErrorCode::network || code == ErrorCode::model_corrupt) {
-    message += fmt::format(". Try again when the network is there, or bring it from another machine: "
-                           "hansard models import FOLDER --as {}", model.id);
+    message += fmt::format(
+        ". Try again when the network is there, or bring it from another machine: "
+        "hansard models import FOLDER --as {}",
+        model.id);
   }
   return Error{code, std::move(message), std::move(detail)};
 }

@@ -18,9 +18,9 @@ struct Staged {
   std::vector<File> files;
 };
 
-// Tries the sources in order. Files of a damaged installed copy that are right are used again, and so is what an
-// earlier try left. Errors: network and model_corrupt with what each source said, insufficient_storage (room is
-// looked for first), canceled.
+// Tries the sources in order. Files of a damaged installed copy that are right are used again, and so is what
+// an earlier try left. Errors: network and model_corrupt with what each source said, insufficient_storage
+// (room is looked for first), canceled.
 Result<Staged> fetch(const Model& model, const Workplace& place, const Hub& hub,
                      const OnInstallProgress& progress, const std::stop_token& stop);
 

@@ -27,8 +27,8 @@ namespace {
 namespace fs = std::filesystem;
 
 constexpr std::string_view kEndpoint = "https://huggingface.co";
-constexpr int kTries = 3;       // in a row, without a byte gained
-constexpr int kRedirects = 6;   // the hub needs two
+constexpr int kTries = 3;      // in a row, without a byte gained
+constexpr int kRedirects = 6;  // the hub needs two
 constexpr long kConnectTimeoutS = 15;
 constexpr long kSilenceS = 60;  // a server that sends nothing for so long has gone
 constexpr uint64_t kEtagBytes = 1024;
@@ -101,8 +101,8 @@ Result<std::string> git_name(const fs::path& path) {
 
 // What a server said before the body.
 struct Head {
-  std::string etag;           // of what is sent
-  std::string linked_etag;    // the hub's: of the file that is linked to
+  std::string etag;         // of what is sent
+  std::string linked_etag;  // the hub's: of the file that is linked to
   std::string linked_size;
   std::string content_range;  // "bytes 100-199/200"
 };
@@ -255,8 +255,10 @@ Outcome network_outcome(Transfer& transfer, CURLcode code, const std::string& ho
     case CURLE_SSL_CONNECT_ERROR:
     case CURLE_SSL_CACERT_BADFILE:
     case CURLE_UNSUPPORTED_PROTOCOL:
-    case CURLE_URL_MALFORMAT: return Outcome::unreachable;
-    default: return Outcome::cut;
+    case CURLE_URL_MALFORMAT:
+      return Outcome::unreachable;
+    default:
+      return Outcome::cut;
   }
 }
 
@@ -278,8 +280,8 @@ Outcome status_outcome(Transfer& transfer, long status, const std::string& host)
   return status == 408 || status == 429 || status >= 500 ? Outcome::cut : Outcome::refused;
 }
 
-// Follows redirections by hand: the hub's headers are read on the way, and its token stays with it. `reported`
-// receives the hub's own checksum of the file.
+// Follows redirections by hand: the hub's headers are read on the way, and its token stays with it.
+// `reported` receives the hub's own checksum of the file.
 Outcome fetch_once(Transfer& transfer, std::string url, const std::string& token, std::string& reported) {
   const std::optional<Address> endpoint = address_of(url);
   for (int hop = 0; hop < kRedirects; ++hop) {
@@ -293,7 +295,8 @@ Outcome fetch_once(Transfer& transfer, std::string url, const std::string& token
     const CURLcode code = request(transfer, url, token_is_safe ? token : "");
     const long status = status_of(transfer.handle);
     if (at_home && status >= 200 && status < 400) {
-      const std::string& etag = transfer.head.linked_etag.empty() ? transfer.head.etag : transfer.head.linked_etag;
+      const std::string& etag =
+          transfer.head.linked_etag.empty() ? transfer.head.etag : transfer.head.linked_etag;
       if (!etag.empty()) reported = unquoted(etag);
       const std::string& size = transfer.head.linked_size;
       if (!size.empty() && size != std::to_string(transfer.file.size_bytes)) {
@@ -305,7 +308,8 @@ Outcome fetch_once(Transfer& transfer, std::string url, const std::string& token
     if (code != CURLE_OK) return network_outcome(transfer, code, address->host);
     char* next = nullptr;
     curl_easy_getinfo(transfer.handle, CURLINFO_REDIRECT_URL, &next);
-    if (status < 300 || status > 399 || next == nullptr) return status_outcome(transfer, status, address->host);
+    if (status < 300 || status > 399 || next == nullptr)
+      return status_outcome(transfer, status, address->host);
     url = next;
   }
   transfer.reason = fmt::format("{} leads in a circle", endpoint->host);
@@ -335,9 +339,15 @@ class Download {
  public:
   Download(CURL* handle, const std::string& url, const std::string& token, const File& file,
            const fs::path& target, const OnBytes& on_bytes, const std::stop_token& stop)
-      : handle_(handle), url_(url), token_(token), file_(file), target_(target),
-        part_path_(fs::path(target).concat(".part")), etag_path_(fs::path(target).concat(".etag")),
-        on_bytes_(on_bytes), stop_(stop) {}
+      : handle_(handle),
+        url_(url),
+        token_(token),
+        file_(file),
+        target_(target),
+        part_path_(fs::path(target).concat(".part")),
+        etag_path_(fs::path(target).concat(".etag")),
+        on_bytes_(on_bytes),
+        stop_(stop) {}
 
   Result<File> run(std::chrono::milliseconds retry_delay) {
     for (int tries = 1;; ++tries) {
@@ -345,7 +355,8 @@ class Download {
       std::optional<File> done = TRY(attempt());
       if (done) return *done;
       if (most_bytes_ > best) tries = 1;
-      if (tries >= kTries) return fail(ErrorCode::network, fmt::format("{} (tried {} times)", reason_, kTries));
+      if (tries >= kTries)
+        return fail(ErrorCode::network, fmt::format("{} (tried {} times)", reason_, kTries));
       log::info("{}; trying again", reason_);
       if (!wait_before_retry(retry_delay * (1 << (tries - 1)), stop_)) {
         return fail(ErrorCode::canceled, "canceled");
@@ -374,10 +385,14 @@ class Download {
     if (!transfer.body_etag.empty()) TRY(write_file_atomically(etag_path_, transfer.body_etag, Sync::no));
     reason_ = std::move(transfer.reason);
     switch (outcome) {
-      case Outcome::whole: return check(part);
-      case Outcome::canceled: return fail(ErrorCode::canceled, "canceled");
-      case Outcome::failed: return fail(std::move(*transfer.write_error));
-      case Outcome::refused: return fail(ErrorCode::network, reason_);
+      case Outcome::whole:
+        return check(part);
+      case Outcome::canceled:
+        return fail(ErrorCode::canceled, "canceled");
+      case Outcome::failed:
+        return fail(std::move(*transfer.write_error));
+      case Outcome::refused:
+        return fail(ErrorCode::network, reason_);
       case Outcome::unreachable:
         // Without a first byte the network is not there at all.
         if (most_bytes_ == 0) return fail(ErrorCode::network, reason_);
@@ -385,7 +400,8 @@ class Download {
       case Outcome::wrong:
         forget();
         return fail(ErrorCode::model_corrupt, fmt::format("{}; it was deleted", reason_));
-      case Outcome::cut: return std::nullopt;
+      case Outcome::cut:
+        return std::nullopt;
     }
     return std::nullopt;
   }
@@ -447,7 +463,8 @@ Hub::Hub(std::string endpoint, std::string token, std::chrono::milliseconds retr
 
 Result<File> Hub::download(std::string_view repository, const File& file, const fs::path& target,
                            const OnBytes& on_bytes, const std::stop_token& stop) const {
-  if (host_.empty()) return fail(ErrorCode::network, "HF_ENDPOINT is not an address that begins with https://");
+  if (host_.empty())
+    return fail(ErrorCode::network, "HF_ENDPOINT is not an address that begins with https://");
   const size_t at = repository.find('@');
   const std::string url = fmt::format("{}/{}/resolve/{}/{}", endpoint_, repository.substr(0, at),
                                       repository.substr(at + 1), file.name);

@@ -25,8 +25,9 @@ class Hub {
 
   // Puts `file` of `repository` ("owner/name@revision") at `target`, going on from `target`.part where an
   // earlier try left it. Tries again a few times as long as nothing comes, without end as long as something
-  // does. Gives the file with the checksum that it has. Errors: network, model_corrupt (another size or checksum
-  // than the catalog's, else than the hub's own; what came is deleted), insufficient_storage, canceled.
+  // does. Gives the file with the checksum that it has. Errors: network, model_corrupt (another size or
+  // checksum than the catalog's, else than the hub's own; what came is deleted), insufficient_storage,
+  // canceled.
   Result<File> download(std::string_view repository, const File& file, const std::filesystem::path& target,
                         const OnBytes& on_bytes, const std::stop_token& stop) const;
 

@@ -37,8 +37,8 @@ Wanted wanted_files(const Model* model) {
   Wanted wanted;
   if (model == nullptr) {
     wanted["model.bin"] = kWeightsBytes;
-    for (const char* name : {"config.json", "tokenizer.json", "vocabulary.json", "vocabulary.txt",
-                             "preprocessor_config.json"}) {
+    for (const char* name :
+         {"config.json", "tokenizer.json", "vocabulary.json", "vocabulary.txt", "preprocessor_config.json"}) {
       wanted[name] = kTextBytes;
     }
     return wanted;
@@ -116,10 +116,11 @@ class Taken {
   Result<void> check_presence() const {
     const bool whisper = model_ == nullptr || model_->kind == Kind::transcription;
     if (whisper && !has("model.bin") && foreign_) {
-      return fail(ErrorCode::invalid_request,
-                  "this is a Whisper model of another program, and must be in CTranslate2's format. Convert one of "
-                  "Hugging Face transformers: ct2-transformers-converter --model FOLDER --output_dir NEW "
-                  "--copy_files tokenizer.json preprocessor_config.json; then import NEW");
+      return fail(
+          ErrorCode::invalid_request,
+          "this is a Whisper model of another program, and must be in CTranslate2's format. Convert one of "
+          "Hugging Face transformers: ct2-transformers-converter --model FOLDER --output_dir NEW "
+          "--copy_files tokenizer.json preprocessor_config.json; then import NEW");
     }
     if (empty()) return fail(ErrorCode::invalid_request, "there is no model in it");
     if (model_ != nullptr) return {};
@@ -135,11 +136,12 @@ class Taken {
   // What keeps the files from being those of `variant`; empty where they are.
   std::string difference(std::span<const File> variant) const {
     for (const File& wanted : variant) {
-      const auto found =
-          std::find_if(files_.begin(), files_.end(), [&](const File& file) { return file.name == wanted.name; });
+      const auto found = std::find_if(files_.begin(), files_.end(),
+                                      [&](const File& file) { return file.name == wanted.name; });
       if (found == files_.end()) return fmt::format("{} is missing", wanted.name);
       if (found->size_bytes != wanted.size_bytes) {
-        return fmt::format("{} has {} bytes instead of {}", wanted.name, found->size_bytes, wanted.size_bytes);
+        return fmt::format("{} has {} bytes instead of {}", wanted.name, found->size_bytes,
+                           wanted.size_bytes);
       }
       if (!wanted.sha256.empty() && found->sha256 != wanted.sha256) {
         return fmt::format("{} has another checksum than it should", wanted.name);
@@ -156,7 +158,8 @@ class Taken {
       if (reason.empty()) reason = different;
       if (!different.empty()) continue;
       const auto is_other = [&](const File& file) {
-        return std::none_of(variant.begin(), variant.end(), [&](const File& f) { return f.name == file.name; });
+        return std::none_of(variant.begin(), variant.end(),
+                            [&](const File& f) { return f.name == file.name; });
       };
       for (const File& file : files_) {
         std::error_code ignored;
@@ -168,8 +171,8 @@ class Taken {
     return fail(ErrorCode::model_corrupt, fmt::format("this is not {}: {}", model_->id, reason));
   }
 
-  // A model.bin begins with CTranslate2's version (4 bytes) and the name of the architecture: its length with the
-  // final zero (2 bytes), then the name. The texts beside it are JSON.
+  // A model.bin begins with CTranslate2's version (4 bytes) and the name of the architecture: its length with
+  // the final zero (2 bytes), then the name. The texts beside it are JSON.
   Result<void> check_whisper() const {
     constexpr std::string_view kName("\x0c\0WhisperSpec\0", 14);
     std::array<std::byte, 4 + kName.size()> head{};
@@ -251,7 +254,8 @@ Result<void> take_archive(const fs::path& path, Taken& taken) {
     taken.see(name);
     if (!taken.wants(name) || parent.find('/') != std::string::npos) continue;
     if (folder && *folder != parent) {
-      return fail(ErrorCode::invalid_request, "the archive has files of a model in several folders; pack one");
+      return fail(ErrorCode::invalid_request,
+                  "the archive has files of a model in several folders; pack one");
     }
     folder = parent;
     TRY(taken.take(name, entry->size_bytes, [&](const Taken::Sink& sink) { return archive.read(sink); }));

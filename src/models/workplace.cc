@@ -42,7 +42,7 @@ Result<void> lock(int fd, const std::string& id, const std::stop_token& stop) {
   for (bool told = false;; told = true) {
     if (::flock(fd, LOCK_EX | LOCK_NB) == 0) return {};
     if (errno != EWOULDBLOCK && errno != EINTR) return fail(system_error("cannot lock the model", errno));
-    if (!told) log::info("another process works on model {}; waiting for it", id);
+    if (!told) log::warning("another process works on model {}; waiting for it", id);
     std::unique_lock<std::mutex> hold(mutex);
     stopped.wait_for(hold, stop, kLockPoll, [] { return false; });
     if (stop.stop_requested()) return fail(ErrorCode::canceled, "canceled");

@@ -1,5 +1,5 @@
-// Where one model is put together or taken away: a lock that keeps every other process from doing the same, and
-// folders beside the installed models, on their file system, that survive until the model is whole.
+// Where one model is put together or taken away: a lock that keeps every other process from doing the same,
+// and folders beside the installed models, on their file system, that survive until the model is whole.
 #pragma once
 
 #include <filesystem>
