@@ -10,7 +10,7 @@ target_compile_options(hansard_options INTERFACE
   -Wno-gnu-statement-expression -Wno-missing-designated-field-initializers
   -Wno-deprecated-declarations)  # libstdc++ 12's own std::stable_sort
 target_include_directories(hansard_options INTERFACE ${PROJECT_SOURCE_DIR}/src)
-target_link_options(hansard_options INTERFACE -fuse-ld=lld-19)
+target_link_options(hansard_options INTERFACE -fuse-ld=lld-19 -Wl,--as-needed)
 if(HANSARD_SANITIZE)
   target_compile_options(hansard_options INTERFACE
     -fsanitize=${HANSARD_SANITIZE} -fno-omit-frame-pointer -fno-sanitize-recover=undefined)

@@ -29,15 +29,6 @@ constexpr int kNice = 10;
 // How often memory and silence are looked at while a request is in work.
 constexpr auto kWatchInterval = std::chrono::milliseconds(500);
 
-std::string_view kind_name(models::Kind kind) {
-  switch (kind) {
-    case models::Kind::speech: return "speech";
-    case models::Kind::transcription: return "transcription";
-    case models::Kind::diarization: return "diarization";
-  }
-  return "";
-}
-
 // A stop_token as something that poll() can wait for.
 class StopEvent {
  public:
