@@ -305,13 +305,15 @@ Result<double> parse_duration(std::string_view text) {
   return total;
 }
 
-std::string format_clock(double seconds) {
-  const double tenths = std::round(std::max(0.0, seconds) * 10);
-  const auto whole = static_cast<int64_t>(tenths / 10);
-  const auto tenth = static_cast<int>(tenths - static_cast<double>(whole) * 10);
-  const std::string fraction = tenth == 0 ? "" : fmt::format(".{}", tenth);
-  if (whole >= 3600) return fmt::format("{}:{:02}:{:02}{}", whole / 3600, whole / 60 % 60, whole % 60, fraction);
-  return fmt::format("{:02}:{:02}{}", whole / 60, whole % 60, fraction);
+std::string format_clock(double seconds, int decimals) {
+  const double scale = std::pow(10.0, decimals);
+  const auto units = static_cast<int64_t>(std::round(std::max(0.0, seconds) * scale));
+  const auto whole = units / static_cast<int64_t>(scale);
+  const int64_t rest = units % static_cast<int64_t>(scale);
+  std::string text = whole >= 3600 ? fmt::format("{}:{:02}:{:02}", whole / 3600, whole / 60 % 60, whole % 60)
+                                   : fmt::format("{:02}:{:02}", whole / 60, whole % 60);
+  if (decimals > 0) text += fmt::format(".{:0{}}", rest, decimals);
+  return text;
 }
 
 }  // namespace hansard

@@ -69,7 +69,7 @@ std::string config_reference();
 // "90s", "30m", "1h", "h:mm:ss", "mm:ss"; fractions of seconds. A bare number is refused: the message shows
 // both readings.
 Result<double> parse_duration(std::string_view text);
-// "1:02:03.4" or "02:03.4"; no fraction where there is none.
-std::string format_clock(double seconds);
+// "1:02:03.4" or "02:03.4"; with no decimals "02:03".
+std::string format_clock(double seconds, int decimals = 1);
 
 }  // namespace hansard

@@ -123,11 +123,12 @@ TEST(Duration, RefusesABareNumberWithBothReadings) {
   }
 }
 
-TEST(Clock, IsShortWhereItCanBe) {
-  EXPECT_EQ(format_clock(0), "00:00");
+TEST(Clock, HasHoursOnlyWhereItNeedsThem) {
+  EXPECT_EQ(format_clock(0), "00:00.0");
+  EXPECT_EQ(format_clock(59.6, 0), "01:00");
   EXPECT_EQ(format_clock(62.34), "01:02.3");
   EXPECT_EQ(format_clock(3723.4), "1:02:03.4");
-  EXPECT_EQ(format_clock(59.96), "01:00");
+  EXPECT_EQ(format_clock(59.96), "01:00.0");
 }
 
 TEST(ConfigReference, IsThePageInTheDocumentation) {

@@ -48,7 +48,7 @@ void log_over_bar(log::Level level, std::string_view line) {
 std::string facts(double times_real_time, double left_s) {
   std::string text;
   if (times_real_time > 0) text += fmt::format(", {:.0f}x real time", times_real_time);
-  if (left_s >= 0) text += fmt::format(", {} left", format_clock(std::ceil(left_s)));
+  if (left_s >= 0) text += fmt::format(", {} left", format_clock(std::ceil(left_s), 0));
   return text;
 }
 

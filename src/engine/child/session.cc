@@ -241,7 +241,7 @@ class Session {
     }
     if (!result.windows.empty()) {
       Transcriber* transcriber = TRY(model<Transcriber>(transcription_model));
-      result.language = language;
+      if (language != "auto") result.language = language;
       TRY(transcriber->detect_languages(pcm, regions, result, part(0.5, 1), stop));
     }
     result.groups = make_groups(static_cast<int>(result.windows.size()), batch_size);
