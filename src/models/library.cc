@@ -94,6 +94,7 @@ std::vector<Installed> Library::list() const {
   scan(own_, false);
   for (const fs::path& folder : read_only_) scan(folder, true);
   std::vector<Installed> models;
+  models.reserve(found.size());
   for (auto& [id, model] : found) models.push_back(std::move(model));
   return models;
 }
@@ -169,7 +170,7 @@ Result<void> Library::verify(const Installed& model, std::stop_token stop) const
 }
 
 // The first copy whose every byte is right.
-std::optional<Installed> Library::good_copy(const std::string& id, std::stop_token stop) const {
+std::optional<Installed> Library::good_copy(const std::string& id, const std::stop_token& stop) const {
   for (Installed& copy : copies(id)) {
     const Result<void> verified = verify(copy, stop);
     if (verified) return std::move(copy);

@@ -86,7 +86,7 @@ class Library {
  private:
   std::vector<Installed> copies(const std::string& id) const;
   Result<Installed> whole_copy(const std::string& id) const;
-  std::optional<Installed> good_copy(const std::string& id, std::stop_token stop) const;
+  std::optional<Installed> good_copy(const std::string& id, const std::stop_token& stop) const;
   Error unknown(std::string_view name) const;
   const Model* known(std::string_view id) const { return find_model(id, options_.catalog); }
 
