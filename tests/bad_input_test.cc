@@ -81,7 +81,7 @@ TEST_F(BadInput, AVideoWithoutSound) {
       {.argv = {"ffmpeg", "-v", "error", "-f", "lavfi", "-i", "color=size=64x64:duration=1", video.string()}},
       std::chrono::seconds(60), 1 << 20);
   ASSERT_TRUE(made && made->exit.ok());
-  refused({video}, 3, "no sound");
+  refused({video}, 3, "no audio");
 }
 
 TEST_F(BadInput, TimesThatCannotBe) {
@@ -138,7 +138,22 @@ TEST_F(BadInput, OutputsThatWouldCollide) {
   fs::create_directories(folder_ / "b");
   fs::copy(speech(), folder_ / "a/talk.wav");
   fs::copy(speech(), folder_ / "b/talk.wav");
-  refused({folder_ / "a/talk.wav", folder_ / "b/talk.wav", "-o", (folder_ / "out/").string()}, 2, "talk");
+  refused({folder_ / "a/talk.wav", folder_ / "b/talk.wav", "-o", (folder_ / "out/").string()}, 5, "would both be written");
+}
+
+// A disk that is full: nothing may grow over 64 KiB, neither what is decoded nor what is written.
+TEST_F(BadInput, AFullDiskIsNamedAndLeavesNothing) {
+  const fs::path output = folder_ / "refused.json";
+  ChildOptions options;
+  options.argv = {"bash", "-c", "trap '' XFSZ; ulimit -f 64; exec \"$@\"", "bash", HANSARD_BINARY_DIR "/bin/hansard",
+                  "transcribe", speech(), "-o", output};
+  options.environment = {"PATH=/usr/bin:/bin", "HOME=" + folder_.string()};
+  const Result<ChildOutput> result = run_child(options, std::chrono::minutes(1), 1 << 20);
+  ASSERT_TRUE(result);
+  EXPECT_EQ(result->exit.exit_code, 5) << result->standard_error;
+  EXPECT_EQ(std::count(result->standard_error.begin(), result->standard_error.end(), '\n'), 1)
+      << result->standard_error;
+  EXPECT_FALSE(fs::exists(output));
 }
 
 TEST_F(BadInput, ABadSettingIsNamed) {

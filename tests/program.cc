@@ -124,9 +124,14 @@ bool RunningProgram::wait_for_line(const std::string& text) {
 }
 
 std::vector<pid_t> RunningProgram::children() const {
-  std::ifstream file(fmt::format("/proc/{0}/task/{0}/children", child_.pid()));
+  // Each thread has its own; those that a run has just ended are no error.
   std::vector<pid_t> pids;
-  for (pid_t pid = 0; file >> pid;) pids.push_back(pid);
+  std::error_code error;
+  for (fs::directory_iterator tasks(fmt::format("/proc/{}/task", child_.pid()), error), end; !error && tasks != end;
+       tasks.increment(error)) {
+    std::ifstream file(tasks->path() / "children");
+    for (pid_t pid = 0; file >> pid;) pids.push_back(pid);
+  }
   return pids;
 }
 

@@ -185,7 +185,7 @@ TEST_F(TranscribeModel, AFailedDiarizationCostsNoTranscript) {
           {"SPEECH_ENGINE_AUTO_DOWNLOAD=false", "SPEECH_ENGINE_CACHE_DIR=" + (folder_ / "models").string(),
            "HANSARD_MODEL_PATH=none"});
   EXPECT_EQ(result.exit_code, 7) << result.err;
-  EXPECT_NE(result.err.find("hansard models install diarization-default"), std::string::npos) << result.err;
+  EXPECT_NE(result.err.find("model diarization-default is not installed; run: hansard models"), std::string::npos) << result.err;
   const bj::value document = bj::parse(read(folder_ / "out.json"));
   EXPECT_GT(document.at("words").as_array().size(), 60U);
   EXPECT_EQ(document.at("warnings").as_array().at(0).at("code"), "DIARIZATION_FAILED");

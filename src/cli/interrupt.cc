@@ -26,7 +26,9 @@ sigset_t waited_signals() {
 Interrupt::Interrupt() {
   const sigset_t set = waited_signals();
   pthread_sigmask(SIG_BLOCK, &set, nullptr);
+  // Both are answered where the write is: as errors of that write.
   ::signal(SIGPIPE, SIG_IGN);
+  ::signal(SIGXFSZ, SIG_IGN);
   waiter_ = std::jthread([this] {
     const sigset_t waited = waited_signals();
     for (int signal = 0; sigwait(&waited, &signal) == 0 && signal != kEndWaiting;) {

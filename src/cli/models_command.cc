@@ -17,7 +17,7 @@ namespace fs = std::filesystem;
 using namespace std::chrono_literals;
 
 std::string megabytes(uint64_t size_bytes) {
-  return fmt::format("{} MB", (size_bytes + 999'999) / 1'000'000);
+  return fmt::format("{} MB", (size_bytes + (size_bytes < 500'000 ? 999'999 : 500'000)) / 1'000'000);
 }
 
 uint64_t size_of(const models::Installed& model) {

@@ -82,7 +82,7 @@ Result<fs::path> engine_program() {
 }
 
 models::Library open_library(const Config& config) {
-  return models::Library(config.models_folder(), config.model_path());
+  return models::Library(config.models_folder(), config.model_path(), {.token = config.text("HF_TOKEN")});
 }
 
 Result<std::unique_ptr<engine::Provider>> open_provider(const Config& config,

@@ -12,7 +12,7 @@ namespace hansard::models {
 namespace {
 
 constexpr int kEntries = 10'000;
-constexpr size_t kBlockBytes = 256 * 1024;
+constexpr size_t kBlockBytes = 256UL * 1024;
 
 struct ReadFree {
   void operator()(struct archive* handle) const { archive_read_free(handle); }

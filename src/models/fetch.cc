@@ -49,7 +49,7 @@ class Meter {
  private:
   const OnInstallProgress& progress_;
   uint64_t total_bytes_;
-  std::chrono::steady_clock::time_point shown_{};
+  std::chrono::steady_clock::time_point shown_;
 };
 
 class Fetch {

@@ -209,7 +209,7 @@ Result<void> take_file(const fs::path& path, Taken& taken) {
   }
   return taken.take(path.filename().string(), static_cast<uint64_t>(status.st_size),
                     [&fd](const Taken::Sink& sink) -> Result<void> {
-                      std::vector<char> buffer(256 * 1024);
+                      std::vector<char> buffer(256UL * 1024);
                       for (;;) {
                         const ssize_t n = ::read(fd.get(), buffer.data(), buffer.size());
                         if (n < 0 && errno == EINTR) continue;

@@ -10,6 +10,7 @@
 
 #include <fmt/format.h>
 
+#include "base/file.h"
 #include "base/log.h"
 #include "models/fetch.h"
 #include "models/hub.h"
@@ -19,6 +20,9 @@
 
 namespace hansard::models {
 namespace {
+
+// What is noted of a model's files is a line for each.
+constexpr uint64_t kLongestNoteBytes = 64 << 10;
 
 namespace fs = std::filesystem;
 
@@ -94,6 +98,7 @@ std::vector<Installed> Library::list() const {
   scan(own_, false);
   for (const fs::path& folder : read_only_) scan(folder, true);
   std::vector<Installed> models;
+  models.reserve(found.size());
   for (auto& [id, model] : found) models.push_back(std::move(model));
   return models;
 }
@@ -168,8 +173,27 @@ Result<void> Library::verify(const Installed& model, std::stop_token stop) const
   return damaged(model, catalog_model, "its files are not those of the catalog");
 }
 
+Result<void> Library::verify_once(const Installed& model, std::stop_token stop) const {
+  std::string now;
+  for (const File& file : model.files) {
+    struct stat status = {};
+    const fs::path path = fs::absolute(model.folder / file.name);
+    if (::stat(path.c_str(), &status) != 0) return verify(model, std::move(stop));
+    now += fmt::format("{} {} {} {} {}.{:09} {}.{:09} {}\n", path.string(), status.st_dev, status.st_ino,
+                       status.st_size, status.st_mtim.tv_sec, status.st_mtim.tv_nsec, status.st_ctim.tv_sec,
+                       status.st_ctim.tv_nsec, file.sha256);
+  }
+  const fs::path note = own_ / ".verified" / model.id;
+  const Result<std::string> before = read_file(note, kLongestNoteBytes);
+  if (before && *before == now) return {};
+  TRY(verify(model, std::move(stop)));
+  // Where the note cannot be kept, the next use reads the files again.
+  if (make_private_folder(note.parent_path())) (void)write_file_atomically(note, now, Sync::no);
+  return {};
+}
+
 // The first copy whose every byte is right.
-std::optional<Installed> Library::good_copy(const std::string& id, std::stop_token stop) const {
+std::optional<Installed> Library::good_copy(const std::string& id, const std::stop_token& stop) const {
   for (Installed& copy : copies(id)) {
     const Result<void> verified = verify(copy, stop);
     if (verified) return std::move(copy);

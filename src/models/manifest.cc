@@ -14,7 +14,7 @@
 namespace hansard::models {
 namespace {
 
-constexpr uint64_t kManifestBytes = 64 * 1024;
+constexpr uint64_t kManifestBytes = 64UL * 1024;
 constexpr size_t kFiles = 16;  // as many descriptors as one frame to an engine takes
 
 bool is_plain(char c) {
@@ -112,7 +112,7 @@ std::string digest_of(std::span<const File> files) {
 Result<std::string> checksum(const std::filesystem::path& path, const std::stop_token& stop) {
   UniqueFd fd = TRY(open_for_read(path));
   Sha256 hash;
-  std::vector<char> buffer(256 * 1024);
+  std::vector<char> buffer(256UL * 1024);
   for (;;) {
     if (stop.stop_requested()) return fail(ErrorCode::canceled, "canceled");
     const ssize_t n = ::read(fd.get(), buffer.data(), buffer.size());

@@ -20,7 +20,7 @@ Result<StagedFile> StagedFile::resume(const std::filesystem::path& path, const s
   StagedFile file;
   file.fd_.reset(::open(path.c_str(), O_RDWR | O_CREAT | O_CLOEXEC | O_NOFOLLOW, 0600));
   if (!file.fd_) return fail(system_error("cannot create a file of the model", errno));
-  std::vector<char> buffer(256 * 1024);
+  std::vector<char> buffer(256UL * 1024);
   for (;;) {
     if (stop.stop_requested()) return fail(ErrorCode::canceled, "canceled");
     const ssize_t n = ::read(file.fd_.get(), buffer.data(), buffer.size());

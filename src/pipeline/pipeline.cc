@@ -114,7 +114,11 @@ class Run {
 
   Result<models::Installed> find_or_install(const std::string& name) {
     Result<models::Installed> found = with_.library.find(name);
-    if (found || found.error().code != ErrorCode::model_unavailable || !options_.auto_download) return found;
+    if (found) {
+      TRY(with_.library.verify_once(*found, stop_));
+      return found;
+    }
+    if (found.error().code != ErrorCode::model_unavailable || !options_.auto_download) return found;
     at(Stage::downloading, 0);
     return with_.library.install(
         name,
