@@ -355,8 +355,8 @@ std::vector<std::string> near_names(std::string_view name, std::span<const Model
   std::multimap<size_t, std::string> found;  // by distance; equal ones in the catalog's order
   const auto distance = [&wanted](std::string_view candidate) -> std::optional<size_t> {
     const size_t edits = edit_distance(wanted, candidate);
-    // A slip in every third letter is another word.
-    return edits <= std::max<size_t>(1, candidate.size() / 3) ? std::optional(edits) : std::nullopt;
+    // Two letters that changed places are two edits; more than that of every four letters is another word.
+    return edits <= std::max<size_t>(1, candidate.size() / 2) ? std::optional(edits) : std::nullopt;
   };
   for (const Model& model : among) {
     const auto by_id = distance(model.id);

@@ -142,7 +142,7 @@ Error Library::unknown(std::string_view name) const {
   const std::vector<std::string> near = near_names(name, options_.catalog, installed);
   const std::string guess = near.empty() ? "" : fmt::format("did you mean {}? ", fmt::join(near, ", "));
   return Error{ErrorCode::model_unknown,
-               fmt::format("there is no model \"{}\"; {}See: hansard models list", name, guess),
+               fmt::format("there is no model \"{}\"; {}hansard models list shows all", name, guess),
                {}};
 }
 
