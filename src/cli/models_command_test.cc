@@ -84,8 +84,8 @@ TEST(ModelsCommand, MistakesAreSaidBeforeAnyWork) {
   const auto unknown = install_models(library, names, {});
   ASSERT_FALSE(unknown);
   EXPECT_EQ(unknown.error().message,
-            "there is no model \"whisper-smal\"; did you mean whisper-small? "
-            "See: hansard models list");
+            "there is no model \"whisper-smal\"; did you mean whisper-small, whisper-small.en? "
+            "hansard models list shows all");
   EXPECT_FALSE(fs::exists(folder / "own"));
   models::write(folder / "text" / "README.md", "words");
   const auto none = import_model(library, folder / "text", "", {});

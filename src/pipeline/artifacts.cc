@@ -47,6 +47,15 @@ std::vector<Entry> entries(const fs::path& folder, bool temporary) {
   return found;
 }
 
+// Somebody may be writing the young ones.
+void remove_abandoned_writes(const fs::path& folder) {
+  const auto now = std::chrono::system_clock::to_time_t(std::chrono::system_clock::now());
+  constexpr time_t kDay = 24 * 3600;
+  for (const Entry& entry : entries(folder, true)) {
+    if (entry.used.tv_sec < now - kDay) ::unlink(entry.path.c_str());
+  }
+}
+
 bool remove_unless_in_use(const fs::path& path) {
   UniqueFd fd(::open(path.c_str(), O_RDONLY | O_CLOEXEC | O_NOFOLLOW));
   if (!fd || ::flock(fd.get(), LOCK_EX | LOCK_NB) != 0) return false;
@@ -111,15 +120,12 @@ std::map<std::string, Artifacts::Usage> Artifacts::usage() const {
 }
 
 void Artifacts::evict() const {
-  const auto day_ago = std::chrono::system_clock::to_time_t(std::chrono::system_clock::now() - std::chrono::hours(24));
-  for (const Entry& entry : entries(folder_, true)) {
-    if (entry.used.tv_sec < day_ago) ::unlink(entry.path.c_str());
-  }
+  remove_abandoned_writes(folder_);
   evict_down_to(limit_bytes_);
 }
 
 Artifacts::Usage Artifacts::clear() const {
-  for (const Entry& entry : entries(folder_, true)) ::unlink(entry.path.c_str());
+  remove_abandoned_writes(folder_);
   return evict_down_to(0);
 }
 

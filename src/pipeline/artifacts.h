@@ -58,7 +58,7 @@ class Artifacts {
   // that a crash left behind more than a day ago.
   void evict() const;
 
-  // Removes everything that is not in use; how much that was.
+  // Removes everything that is not in use or being written; how much that was.
   Usage clear() const;
 
   const std::filesystem::path& folder() const { return folder_; }
