@@ -114,7 +114,7 @@ TEST_F(TranscribeModel, NoCacheKeepsNothing) {
 TEST_F(TranscribeModel, WritesEveryFormatByItsExtension) {
   const std::string file = recording("two_cities.wav");
   const std::vector<std::pair<std::string, std::string>> beginnings{
-      {"md", "# two"}, {"srt", "1\n00:00:0"}, {"vtt", "WEBVTT\n"}, {"tsv", "start_ms\tend_ms\t"}, {"json", "{"}};
+      {"md", "# two_cities\n"}, {"srt", "1\n00:00:0"}, {"vtt", "WEBVTT\n"}, {"tsv", "start_ms\tend_ms\t"}, {"json", "{"}};
   for (const auto& [format, beginning] : beginnings) {
     const fs::path output = folder_ / ("out." + format);
     const ProgramResult result = run({"transcribe", file, "--model", "tiny.en", "-o", output});

@@ -1,4 +1,5 @@
 // The forms for reading: Markdown and plain text. Neighbouring segments of a speaker make paragraphs.
+#include <cctype>
 #include <cmath>
 
 #include <fmt/format.h>
@@ -61,11 +62,21 @@ bool begins_entity(std::string_view text, size_t at) {
 
 // Text in which Markdown sees nothing special. It never begins a line by itself, so what is special only
 // there (lists, quotes) can stay, but for the "#" at the end of a heading.
+// An underscore inside a word emphasises nothing, and file names are full of them.
+bool inside_word(std::string_view text, size_t at) {
+  const auto letter = [&](size_t i) {
+    const auto byte = static_cast<unsigned char>(text[i]);
+    return std::isalnum(byte) != 0 || byte >= 0x80;
+  };
+  return at > 0 && at + 1 < text.size() && letter(at - 1) && letter(at + 1);
+}
+
 std::string escaped(std::string_view text, std::string_view more = "") {
   std::string out;
   for (size_t i = 0; i < text.size(); ++i) {
     const char c = text[i];
-    const bool special = std::string_view("\\`*_[]<~").find(c) != std::string_view::npos ||
+    const bool special = std::string_view("\\`*[]<~").find(c) != std::string_view::npos ||
+                         (c == '_' && !inside_word(text, i)) ||
                          more.find(c) != std::string_view::npos || (c == '&' && begins_entity(text, i));
     if (special) out += '\\';
     out += c == '\n' || c == '\r' ? ' ' : c;
