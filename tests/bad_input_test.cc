@@ -18,7 +18,8 @@ class BadInput : public Program {
  protected:
   fs::path speech() const { return recording("two_cities.wav"); }
 
-  // Runs, and expects this exit code, exactly one line on standard error that holds `text`, and no output file.
+  // Runs, and expects this exit code, exactly one line on standard error that holds `text`, and no output
+  // file.
   void refused(std::vector<std::string> arguments, int exit_code, const std::string& text,
                const std::vector<std::string>& environment = {}) {
     const fs::path output = folder_ / "refused.json";
@@ -66,9 +67,9 @@ TEST_F(BadInput, ZerosAreNoMedia) {
 // An m4a whose index lies at its end, cut off: nothing of it can be read.
 TEST_F(BadInput, ATruncatedM4a) {
   const fs::path whole = folder_ / "whole.m4a";
-  const Result<ChildOutput> made = run_child(
-      {.argv = {"ffmpeg", "-v", "error", "-i", speech().string(), "-c:a", "aac", whole.string()}},
-      std::chrono::seconds(60), 1 << 20);
+  const Result<ChildOutput> made =
+      run_child({.argv = {"ffmpeg", "-v", "error", "-i", speech().string(), "-c:a", "aac", whole.string()}},
+                std::chrono::seconds(60), 1 << 20);
   ASSERT_TRUE(made && made->exit.ok());
   fs::copy(whole, folder_ / "cut.m4a");
   fs::resize_file(folder_ / "cut.m4a", fs::file_size(whole) / 2);
@@ -116,7 +117,8 @@ TEST_F(BadInput, ATruncatedModel) {
 
 TEST_F(BadInput, AnAlteredModel) {
   const auto environment = own_models();
-  std::fstream file(folder_ / "models/whisper-tiny.en/model.bin", std::ios::in | std::ios::out | std::ios::binary);
+  std::fstream file(folder_ / "models/whisper-tiny.en/model.bin",
+                    std::ios::in | std::ios::out | std::ios::binary);
   file.seekp(20 << 20);
   file << "altered";
   file.close();
@@ -138,15 +140,23 @@ TEST_F(BadInput, OutputsThatWouldCollide) {
   fs::create_directories(folder_ / "b");
   fs::copy(speech(), folder_ / "a/talk.wav");
   fs::copy(speech(), folder_ / "b/talk.wav");
-  refused({folder_ / "a/talk.wav", folder_ / "b/talk.wav", "-o", (folder_ / "out/").string()}, 5, "would both be written");
+  refused({folder_ / "a/talk.wav", folder_ / "b/talk.wav", "-o", (folder_ / "out/").string()}, 5,
+          "would both be written");
 }
 
 // A disk that is full: nothing may grow over 64 KiB, neither what is decoded nor what is written.
 TEST_F(BadInput, AFullDiskIsNamedAndLeavesNothing) {
   const fs::path output = folder_ / "refused.json";
   ChildOptions options;
-  options.argv = {"bash", "-c", "trap '' XFSZ; ulimit -f 64; exec \"$@\"", "bash", HANSARD_BINARY_DIR "/bin/hansard",
-                  "transcribe", speech(), "-o", output};
+  options.argv = {"bash",
+                  "-c",
+                  "trap '' XFSZ; ulimit -f 64; exec \"$@\"",
+                  "bash",
+                  HANSARD_BINARY_DIR "/bin/hansard",
+                  "transcribe",
+                  speech(),
+                  "-o",
+                  output};
   options.environment = {"PATH=/usr/bin:/bin", "HOME=" + folder_.string()};
   const Result<ChildOutput> result = run_child(options, std::chrono::minutes(1), 1 << 20);
   ASSERT_TRUE(result);

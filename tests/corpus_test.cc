@@ -1,5 +1,5 @@
-// Real recordings with references, where HANSARD_CORPUS names a folder of them (with a manifest.json): words, word
-// times, speakers. A small set always; all of them where HANSARD_WHOLE_CORPUS is set.
+// Real recordings with references, where HANSARD_CORPUS names a folder of them (with a manifest.json): words,
+// word times, speakers. A small set always; all of them where HANSARD_WHOLE_CORPUS is set.
 
 #include <gtest/gtest.h>
 
@@ -24,7 +24,7 @@ struct Item {
   std::string name;
   fs::path file;
   std::string language;
-  std::string text;                      // empty: no reference
+  std::string text;                        // empty: no reference
   std::map<std::string, double> speakers;  // empty: no reference
 };
 
@@ -80,7 +80,8 @@ size_t word_errors(const std::vector<std::string>& reference, const std::vector<
     row[0] = i;
     for (size_t j = 1; j < row.size(); ++j) {
       const size_t above = row[j];
-      row[j] = std::min({above + 1, row[j - 1] + 1, diagonal + (reference[i - 1] == hypothesis[j - 1] ? 0 : 1)});
+      row[j] =
+          std::min({above + 1, row[j - 1] + 1, diagonal + (reference[i - 1] == hypothesis[j - 1] ? 0 : 1)});
       diagonal = above;
     }
   }
@@ -104,7 +105,8 @@ TEST_F(CorpusModel, ShortRecordingsHaveTheirWords) {
   size_t errors = 0;
   size_t words = 0;
   for (const Item& item : items()) {
-    const bool is_short = item.name.starts_with("jfk") || item.name.starts_with("librivox") || item.name.starts_with("pico");
+    const bool is_short =
+        item.name.starts_with("jfk") || item.name.starts_with("librivox") || item.name.starts_with("pico");
     if (!is_short) continue;
     const bj::object document = transcribe(item.file);
     const auto reference = words_of(item.text);
@@ -164,7 +166,8 @@ TEST_F(CorpusModel, WholeCorpusStaysWithinItsBounds) {
 TEST_F(CorpusModel, ForeignContainersAndVideoAreRead) {
   for (const Item& item : items()) {
     if (item.file.extension() != ".wma") continue;
-    const ProgramResult result = run({"transcribe", item.file, "--model", "tiny.en", "--max-duration", "30s"});
+    const ProgramResult result =
+        run({"transcribe", item.file, "--model", "tiny.en", "--max-duration", "30s"});
     EXPECT_EQ(result.exit_code, 0) << result.err;
     EXPECT_GT(words_of(result.out).size(), 20U);
   }

@@ -58,10 +58,12 @@ TEST_F(InterruptionModel, AKilledRunGoesOnWhereItWasAndEndsInTheSameBytes) {
 
   ASSERT_EQ(run(command(file, folder_ / "out.json")).exit_code, 0);
   const auto after = listing(folder_ / "data/cache/words");
-  EXPECT_TRUE(std::includes(after.begin(), after.end(), kept.begin(), kept.end()));  // nothing was decoded twice
+  EXPECT_TRUE(
+      std::includes(after.begin(), after.end(), kept.begin(), kept.end()));  // nothing was decoded twice
 
   const fs::path other = folder_ / "other";
-  ASSERT_EQ(run(command(file, folder_ / "undisturbed.json"), {"HANSARD_DATA_DIR=" + other.string()}).exit_code, 0);
+  ASSERT_EQ(
+      run(command(file, folder_ / "undisturbed.json"), {"HANSARD_DATA_DIR=" + other.string()}).exit_code, 0);
   EXPECT_EQ(read(folder_ / "out.json"), read(folder_ / "undisturbed.json"));
 }
 

@@ -127,8 +127,8 @@ std::vector<pid_t> RunningProgram::children() const {
   // Each thread has its own; those that a run has just ended are no error.
   std::vector<pid_t> pids;
   std::error_code error;
-  for (fs::directory_iterator tasks(fmt::format("/proc/{}/task", child_.pid()), error), end; !error && tasks != end;
-       tasks.increment(error)) {
+  for (fs::directory_iterator tasks(fmt::format("/proc/{}/task", child_.pid()), error), end;
+       !error && tasks != end; tasks.increment(error)) {
     std::ifstream file(tasks->path() / "children");
     for (pid_t pid = 0; file >> pid;) pids.push_back(pid);
   }
@@ -156,8 +156,8 @@ std::vector<std::string> listing(const fs::path& folder) {
   for (const auto& entry : fs::recursive_directory_iterator(folder)) {
     struct stat status = {};
     if (!entry.is_regular_file() || ::stat(entry.path().c_str(), &status) != 0) continue;
-    lines.push_back(fmt::format("{} {} {}", fs::relative(entry.path(), folder).string(), status.st_ino,
-                                status.st_size));
+    lines.push_back(
+        fmt::format("{} {} {}", fs::relative(entry.path(), folder).string(), status.st_ino, status.st_size));
   }
   std::sort(lines.begin(), lines.end());
   return lines;

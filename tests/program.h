@@ -9,8 +9,8 @@
 #include <string>
 #include <vector>
 
-#include "base/process.h"
 #include "base/json.h"
+#include "base/process.h"
 
 namespace hansard {
 

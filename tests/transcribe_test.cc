@@ -78,7 +78,8 @@ TEST_F(TranscribeModel, TimesNeverDecreaseAndLieWithinTheMedia) {
 }
 
 TEST_F(TranscribeModel, TheSameFileAgainCostsNothing) {
-  const std::vector<std::string> command{"transcribe", recording("endgame_nagg_nell.wav"), "--format", "json"};
+  const std::vector<std::string> command{"transcribe", recording("endgame_nagg_nell.wav"), "--format",
+                                         "json"};
   const ProgramResult first = run(command);
   const auto kept = listing(folder_ / "data/cache");
   const ProgramResult second = run(command);
@@ -113,8 +114,11 @@ TEST_F(TranscribeModel, NoCacheKeepsNothing) {
 
 TEST_F(TranscribeModel, WritesEveryFormatByItsExtension) {
   const std::string file = recording("two_cities.wav");
-  const std::vector<std::pair<std::string, std::string>> beginnings{
-      {"md", "# two_cities\n"}, {"srt", "1\n00:00:0"}, {"vtt", "WEBVTT\n"}, {"tsv", "start_ms\tend_ms\t"}, {"json", "{"}};
+  const std::vector<std::pair<std::string, std::string>> beginnings{{"md", "# two_cities\n"},
+                                                                    {"srt", "1\n00:00:0"},
+                                                                    {"vtt", "WEBVTT\n"},
+                                                                    {"tsv", "start_ms\tend_ms\t"},
+                                                                    {"json", "{"}};
   for (const auto& [format, beginning] : beginnings) {
     const fs::path output = folder_ / ("out." + format);
     const ProgramResult result = run({"transcribe", file, "--model", "tiny.en", "-o", output});
@@ -133,7 +137,8 @@ TEST_F(TranscribeModel, ManyInputsKeepTheirNamesAndOneFailureStopsNoOther) {
              folder_ / "in" / (std::string(number) + ".wav"));
   }
   write("in/broken.mp3", "this is text");
-  const ProgramResult result = run({"transcribe", folder_ / "in", "--model", "tiny.en", "--format", "txt", "-o", folder_ / "out/"});
+  const ProgramResult result =
+      run({"transcribe", folder_ / "in", "--model", "tiny.en", "--format", "txt", "-o", folder_ / "out/"});
   EXPECT_EQ(result.exit_code, 3) << result.err;
   EXPECT_NE(result.err.find("broken.mp3"), std::string::npos);
   EXPECT_NE(lower_words(read(folder_ / "out/0880.txt")).find("young man"), std::string::npos);
@@ -142,8 +147,9 @@ TEST_F(TranscribeModel, ManyInputsKeepTheirNamesAndOneFailureStopsNoOther) {
 }
 
 TEST_F(TranscribeModel, TimesOfAPartAreThoseOfTheRecording) {
-  const ProgramResult result = run({"transcribe", recording("two_cities.wav"), "--model", "tiny.en", "--format",
-                                    "json", "--start-time", "20s", "--max-duration", "0:15", "--no-diarize"});
+  const ProgramResult result =
+      run({"transcribe", recording("two_cities.wav"), "--model", "tiny.en", "--format", "json",
+           "--start-time", "20s", "--max-duration", "0:15", "--no-diarize"});
   ASSERT_EQ(result.exit_code, 0) << result.err;
   const bj::value document = bj::parse(result.out);
   const bj::array& words = document.at("words").as_array();
@@ -169,7 +175,8 @@ TEST_F(TranscribeModel, SilenceGivesAnEmptyTranscriptAndSaysSo) {
 }
 
 TEST_F(TranscribeModel, AShortRecordingCanBeTooShortForWords) {
-  const fs::path file = write("short.wav", wav(800, [](size_t i) { return 0.3 * static_cast<double>(i % 40) / 40; }));
+  const fs::path file =
+      write("short.wav", wav(800, [](size_t i) { return 0.3 * static_cast<double>(i % 40) / 40; }));
   const ProgramResult result = run({"transcribe", file});
   EXPECT_EQ(result.exit_code, 0) << result.err;
 }
@@ -185,7 +192,9 @@ TEST_F(TranscribeModel, AFailedDiarizationCostsNoTranscript) {
           {"SPEECH_ENGINE_AUTO_DOWNLOAD=false", "SPEECH_ENGINE_CACHE_DIR=" + (folder_ / "models").string(),
            "HANSARD_MODEL_PATH=none"});
   EXPECT_EQ(result.exit_code, 7) << result.err;
-  EXPECT_NE(result.err.find("model diarization-default is not installed; run: hansard models"), std::string::npos) << result.err;
+  EXPECT_NE(result.err.find("model diarization-default is not installed; run: hansard models"),
+            std::string::npos)
+      << result.err;
   const bj::value document = bj::parse(read(folder_ / "out.json"));
   EXPECT_GT(document.at("words").as_array().size(), 60U);
   EXPECT_EQ(document.at("warnings").as_array().at(0).at("code"), "DIARIZATION_FAILED");

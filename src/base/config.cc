@@ -22,20 +22,23 @@ using Kind = ConfigKey::Kind;
 constexpr uint64_t kLongestFileBytes = 1 << 20;
 
 constexpr std::array kKeys{
-    ConfigKey{"HANSARD_DATA_DIR", Kind::path, "", "", false,
-              "Folder of everything that is kept. Default: $XDG_DATA_HOME/hansard, else ~/.local/share/hansard."},
+    ConfigKey{
+        "HANSARD_DATA_DIR", Kind::path, "", "", false,
+        "Folder of everything that is kept. Default: $XDG_DATA_HOME/hansard, else ~/.local/share/hansard."},
     ConfigKey{"HANSARD_CACHE_MAX_GB", Kind::integer, "10", "0..100000", false,
               "Intermediate results kept for later runs, in GB; the least recently used go first."},
-    ConfigKey{"HANSARD_MODEL_PATH", Kind::text, "", "", false,
-              "Folders with models, read only, separated by colons. Default: the folder that the build filled; "
-              "none: no folder."},
+    ConfigKey{
+        "HANSARD_MODEL_PATH", Kind::text, "", "", false,
+        "Folders with models, read only, separated by colons. Default: the folder that the build filled; "
+        "none: no folder."},
     ConfigKey{"SPEECH_ENGINE_CACHE_DIR", Kind::path, "", "", false,
               "Folder of installed models. Default: models in the data folder."},
     ConfigKey{"SPEECH_ENGINE_PROVIDER", Kind::choice, "auto", "auto|cpu|cuda", false,
               "Where models run; auto takes a GPU where there is one."},
     ConfigKey{"SPEECH_ENGINE_THREADS", Kind::integer, "0", "0..256", false,
               "Threads of an engine; 0: one for each physical core."},
-    ConfigKey{"SPEECH_ENGINE_MAX_LOADED", Kind::integer, "2", "1..16", false, "Models resident in one engine."},
+    ConfigKey{"SPEECH_ENGINE_MAX_LOADED", Kind::integer, "2", "1..16", false,
+              "Models resident in one engine."},
     ConfigKey{"SPEECH_ENGINE_AUTO_DOWNLOAD", Kind::boolean, "true", "true|false", false,
               "Fetch a model that is asked for and not installed."},
     ConfigKey{"SPEECH_ENGINE_IDLE_TIMEOUT", Kind::duration, "10m", "", false,
@@ -46,7 +49,8 @@ constexpr std::array kKeys{
 };
 
 size_t index_of(std::string_view name) {
-  const auto found = std::find_if(kKeys.begin(), kKeys.end(), [&](const ConfigKey& key) { return key.name == name; });
+  const auto found =
+      std::find_if(kKeys.begin(), kKeys.end(), [&](const ConfigKey& key) { return key.name == name; });
   return static_cast<size_t>(found - kKeys.begin());
 }
 
@@ -58,8 +62,8 @@ std::string lower(std::string_view text) {
 }
 
 tl::unexpected<Error> not_allowed(const ConfigKey& key, std::string_view value, std::string_view allowed) {
-  return fail(ErrorCode::invalid_request, fmt::format("{} is \"{}\"; allowed is {}", key.name,
-                                                      key.secret ? "***" : value, allowed));
+  return fail(ErrorCode::invalid_request,
+              fmt::format("{} is \"{}\"; allowed is {}", key.name, key.secret ? "***" : value, allowed));
 }
 
 std::optional<int64_t> to_integer(std::string_view text) {
@@ -72,7 +76,8 @@ std::optional<int64_t> to_integer(std::string_view text) {
 Result<void> check(const ConfigKey& key, std::string_view value) {
   switch (key.kind) {
     case Kind::text:
-    case Kind::path: return {};
+    case Kind::path:
+      return {};
     case Kind::boolean:
     case Kind::choice: {
       for (size_t at = 0; at <= key.choices.size();) {
@@ -131,8 +136,8 @@ Result<std::map<std::string, std::string>> read_settings(const std::filesystem::
   toml::parse_result parsed = toml::parse(text);
   if (!parsed) {
     return fail(ErrorCode::invalid_request,
-                fmt::format("the configuration file is not valid TOML, line {}: {}", parsed.error().source().begin.line,
-                            parsed.error().description()));
+                fmt::format("the configuration file is not valid TOML, line {}: {}",
+                            parsed.error().source().begin.line, parsed.error().description()));
   }
   std::map<std::string, std::string> settings;
   for (const auto& [key, node] : parsed.table()) {
@@ -145,13 +150,16 @@ Result<std::map<std::string, std::string>> read_settings(const std::filesystem::
       value = boolean->get() ? "true" : "false";
     } else {
       return fail(ErrorCode::invalid_request,
-                  fmt::format("{} in the configuration file must be text, a whole number, or true or false", key.str()));
+                  fmt::format("{} in the configuration file must be text, a whole number, or true or false",
+                              key.str()));
     }
     const std::string name = lower(key.str());
-    const bool known = std::any_of(kKeys.begin(), kKeys.end(), [&](const ConfigKey& k) { return lower(k.name) == name; });
+    const bool known =
+        std::any_of(kKeys.begin(), kKeys.end(), [&](const ConfigKey& k) { return lower(k.name) == name; });
     if (!known) {
-      return fail(ErrorCode::invalid_request, fmt::format("the configuration file has an unknown key \"{}\"; did you mean {}?",
-                                                          name, lower(nearest_key(name))));
+      return fail(ErrorCode::invalid_request,
+                  fmt::format("the configuration file has an unknown key \"{}\"; did you mean {}?", name,
+                              lower(nearest_key(name))));
     }
     settings[name] = value;
   }
@@ -182,21 +190,25 @@ Result<Config> Config::load(const Environment& get_environment) {
   }
   for (const ConfigKey& key : kKeys) {
     Value value{std::string(key.default_value), "default"};
-    if (const auto found = settings.find(lower(key.name)); found != settings.end()) value = {found->second, "file"};
+    if (const auto found = settings.find(lower(key.name)); found != settings.end())
+      value = {found->second, "file"};
     if (const auto text = get_environment(key.name); text && !text->empty()) value = {*text, "environment"};
     if (value.origin != "default") TRY(check(key, value.text));
     config.values_.push_back(std::move(value));
   }
-  const bool has_folder = !config.text("HANSARD_DATA_DIR").empty() || !config.home_.empty() || !config.xdg_data_home_.empty();
+  const bool has_folder =
+      !config.text("HANSARD_DATA_DIR").empty() || !config.home_.empty() || !config.xdg_data_home_.empty();
   if (!has_folder) {
-    return fail(ErrorCode::invalid_request, "there is no HOME; set HANSARD_DATA_DIR to the folder to keep data in");
+    return fail(ErrorCode::invalid_request,
+                "there is no HOME; set HANSARD_DATA_DIR to the folder to keep data in");
   }
   return config;
 }
 
 Result<void> Config::set(std::string_view name, std::string value) {
   const size_t index = index_of(name);
-  if (index == kKeys.size()) return fail(ErrorCode::invalid_request, fmt::format("there is no setting {}", name));
+  if (index == kKeys.size())
+    return fail(ErrorCode::invalid_request, fmt::format("there is no setting {}", name));
   TRY(check(kKeys[index], value));
   values_[index] = {std::move(value), "flag"};
   return {};
@@ -260,9 +272,11 @@ std::string config_reference() {
   std::string text = "| setting | default | allowed | what it does |\n|---|---|---|---|\n";
   for (const ConfigKey& key : kKeys) {
     std::string allowed(key.choices);
-    for (size_t at = allowed.find('|'); at != std::string::npos; at = allowed.find('|', at)) allowed.replace(at, 1, ", ");
+    for (size_t at = allowed.find('|'); at != std::string::npos; at = allowed.find('|', at))
+      allowed.replace(at, 1, ", ");
     text += fmt::format("| `{}` | {} | {} | {} |\n", key.name,
-                        key.default_value.empty() ? "" : fmt::format("`{}`", key.default_value), allowed, key.help);
+                        key.default_value.empty() ? "" : fmt::format("`{}`", key.default_value), allowed,
+                        key.help);
   }
   return text;
 }
@@ -276,7 +290,8 @@ Result<double> parse_duration(std::string_view text) {
     return value;
   };
   const auto bad = [&] {
-    return fail(ErrorCode::invalid_request, fmt::format("\"{}\" is no time; write 90s, 30m, 1h or 1:02:03", text));
+    return fail(ErrorCode::invalid_request,
+                fmt::format("\"{}\" is no time; write 90s, 30m, 1h or 1:02:03", text));
   };
   if (text.empty()) return bad();
   if (const auto bare = number(text)) {
@@ -297,7 +312,8 @@ Result<double> parse_duration(std::string_view text) {
     const size_t end = std::min(text.find(':', at), text.size());
     const auto value = number(text.substr(at, end - at));
     // Only the first part may be 60 or more, only the last may have a fraction.
-    if (!value || (parts > 0 && *value >= 60) || (end < text.size() && *value != std::floor(*value))) return bad();
+    if (!value || (parts > 0 && *value >= 60) || (end < text.size() && *value != std::floor(*value)))
+      return bad();
     total = total * 60 + *value;
     at = end + 1;
   }

@@ -1,5 +1,5 @@
-// Configuration: flags over environment over the configuration file over defaults. One table defines every key;
-// it prints the reference page and `hansard config show`.
+// Configuration: flags over environment over the configuration file over defaults. One table defines every
+// key; it prints the reference page and `hansard config show`.
 #pragma once
 
 #include <filesystem>
@@ -17,20 +17,20 @@ namespace hansard {
 // One row of the table. Values are kept as text and checked by `kind` when read.
 struct ConfigKey {
   enum class Kind { text, path, boolean, integer, duration, choice };
-  std::string_view name;           // as an environment variable: "HANSARD_CACHE_MAX_GB"; in the file the same
-                                   // in lower case
+  std::string_view name;  // as an environment variable: "HANSARD_CACHE_MAX_GB"; in the file the same
+                          // in lower case
   Kind kind;
   std::string_view default_value;
-  std::string_view choices;        // "auto|cpu|cuda", or "0..64" for integers
-  bool secret;                     // shown masked
+  std::string_view choices;  // "auto|cpu|cuda", or "0..64" for integers
+  bool secret;               // shown masked
   std::string_view help;
 };
 std::span<const ConfigKey> config_keys();
 
 class Config {
  public:
-  // Reads environment and file. Errors: invalid_request with the key, the value and what is allowed; an unknown
-  // key in the file is one. `get_environment` is ::getenv but in tests.
+  // Reads environment and file. Errors: invalid_request with the key, the value and what is allowed; an
+  // unknown key in the file is one. `get_environment` is ::getenv but in tests.
   using Environment = std::function<std::optional<std::string>(std::string_view)>;
   static Result<Config> load(const Environment& get_environment);
 
@@ -48,8 +48,8 @@ class Config {
   std::vector<Shown> show() const;
 
   // Folders, resolved.
-  std::filesystem::path data_folder() const;    // HANSARD_DATA_DIR
-  std::filesystem::path models_folder() const;  // SPEECH_ENGINE_CACHE_DIR
+  std::filesystem::path data_folder() const;              // HANSARD_DATA_DIR
+  std::filesystem::path models_folder() const;            // SPEECH_ENGINE_CACHE_DIR
   std::vector<std::filesystem::path> model_path() const;  // HANSARD_MODEL_PATH, the build's own folder last
   std::filesystem::path cache_folder() const { return data_folder() / "cache"; }
 

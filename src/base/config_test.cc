@@ -72,12 +72,14 @@ TEST_F(ConfigTest, BadValuesAreNamedWithWhatIsAllowed) {
   EXPECT_EQ(error(), "SPEECH_ENGINE_PROVIDER is \"tpu\"; allowed is one of: auto cpu cuda");
   environment_["SPEECH_ENGINE_PROVIDER"] = "cpu";
   environment_["SPEECH_ENGINE_IDLE_TIMEOUT"] = "10";
-  EXPECT_EQ(error(), "SPEECH_ENGINE_IDLE_TIMEOUT: \"10\" could mean 10 seconds or 10 minutes; write 10s or 10m");
+  EXPECT_EQ(error(),
+            "SPEECH_ENGINE_IDLE_TIMEOUT: \"10\" could mean 10 seconds or 10 minutes; write 10s or 10m");
 }
 
 TEST_F(ConfigTest, AnUnknownKeyInTheFileIsAnErrorThatNamesTheNearest) {
   write_file("speech_engine_thread = 2\n");
-  EXPECT_NE(error().find("unknown key \"speech_engine_thread\"; did you mean speech_engine_threads?"), std::string::npos);
+  EXPECT_NE(error().find("unknown key \"speech_engine_thread\"; did you mean speech_engine_threads?"),
+            std::string::npos);
   write_file("speech_engine_threads = [1]\n");
   EXPECT_NE(error().find("speech_engine_threads"), std::string::npos);
   write_file("speech_engine_threads = \n");
@@ -117,8 +119,10 @@ TEST(Duration, TakesWhatPeopleWrite) {
 }
 
 TEST(Duration, RefusesABareNumberWithBothReadings) {
-  EXPECT_EQ(parse_duration("30").error().message, "\"30\" could mean 30 seconds or 30 minutes; write 30s or 30m");
-  for (const char* text : {"", "s", "-5s", "1:60", "1:2:3:4", "1e3s", "5 s", "::", "1.5:00", "nan", "1..5s"}) {
+  EXPECT_EQ(parse_duration("30").error().message,
+            "\"30\" could mean 30 seconds or 30 minutes; write 30s or 30m");
+  for (const char* text :
+       {"", "s", "-5s", "1:60", "1:2:3:4", "1e3s", "5 s", "::", "1.5:00", "nan", "1..5s"}) {
     EXPECT_FALSE(parse_duration(text)) << text;
   }
 }

@@ -19,7 +19,8 @@ namespace bj = boost::json;
 Result<bj::value> parse(std::string_view text);
 Result<bj::object> parse_object(std::string_view text);
 
-// The field `name` of `object`, which must be there and of the type. Errors: invalid_request naming the field.
+// The field `name` of `object`, which must be there and of the type. Errors: invalid_request naming the
+// field.
 Result<std::string> get_string(const bj::object& object, std::string_view name);
 Result<double> get_number(const bj::object& object, std::string_view name);  // finite
 Result<int64_t> get_integer(const bj::object& object, std::string_view name,

@@ -1,4 +1,5 @@
-// The languages that recordings may be in: ISO 639 codes and English names, those that Whisper was trained on.
+// The languages that recordings may be in: ISO 639 codes and English names, those that Whisper was trained
+// on.
 #pragma once
 
 #include <optional>

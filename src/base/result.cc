@@ -9,22 +9,38 @@ namespace hansard {
 
 std::string_view error_code_name(ErrorCode code) {
   switch (code) {
-    case ErrorCode::invalid_request: return "INVALID_REQUEST";
-    case ErrorCode::not_found: return "NOT_FOUND";
-    case ErrorCode::unsupported_media: return "UNSUPPORTED_MEDIA";
-    case ErrorCode::media_unreadable: return "MEDIA_UNREADABLE";
-    case ErrorCode::model_unknown: return "MODEL_UNKNOWN";
-    case ErrorCode::model_unavailable: return "MODEL_UNAVAILABLE";
-    case ErrorCode::model_corrupt: return "MODEL_CORRUPT";
-    case ErrorCode::out_of_memory: return "OUT_OF_MEMORY";
-    case ErrorCode::engine_crashed: return "ENGINE_CRASHED";
-    case ErrorCode::engine_timeout: return "ENGINE_TIMEOUT";
-    case ErrorCode::canceled: return "CANCELED";
-    case ErrorCode::insufficient_storage: return "INSUFFICIENT_STORAGE";
-    case ErrorCode::permission_denied: return "PERMISSION_DENIED";
-    case ErrorCode::network: return "NETWORK";
-    case ErrorCode::conflict: return "CONFLICT";
-    case ErrorCode::internal: return "INTERNAL";
+    case ErrorCode::invalid_request:
+      return "INVALID_REQUEST";
+    case ErrorCode::not_found:
+      return "NOT_FOUND";
+    case ErrorCode::unsupported_media:
+      return "UNSUPPORTED_MEDIA";
+    case ErrorCode::media_unreadable:
+      return "MEDIA_UNREADABLE";
+    case ErrorCode::model_unknown:
+      return "MODEL_UNKNOWN";
+    case ErrorCode::model_unavailable:
+      return "MODEL_UNAVAILABLE";
+    case ErrorCode::model_corrupt:
+      return "MODEL_CORRUPT";
+    case ErrorCode::out_of_memory:
+      return "OUT_OF_MEMORY";
+    case ErrorCode::engine_crashed:
+      return "ENGINE_CRASHED";
+    case ErrorCode::engine_timeout:
+      return "ENGINE_TIMEOUT";
+    case ErrorCode::canceled:
+      return "CANCELED";
+    case ErrorCode::insufficient_storage:
+      return "INSUFFICIENT_STORAGE";
+    case ErrorCode::permission_denied:
+      return "PERMISSION_DENIED";
+    case ErrorCode::network:
+      return "NETWORK";
+    case ErrorCode::conflict:
+      return "CONFLICT";
+    case ErrorCode::internal:
+      return "INTERNAL";
   }
   return "INTERNAL";
 }
@@ -33,16 +49,27 @@ Error system_error(std::string_view what, int error_number) {
   ErrorCode code = ErrorCode::internal;
   switch (error_number) {
     case ENOENT:
-    case ENOTDIR: code = ErrorCode::not_found; break;
+    case ENOTDIR:
+      code = ErrorCode::not_found;
+      break;
     case EACCES:
     case EPERM:
-    case EROFS: code = ErrorCode::permission_denied; break;
+    case EROFS:
+      code = ErrorCode::permission_denied;
+      break;
     case ENOSPC:
     case EDQUOT:
-    case EFBIG: code = ErrorCode::insufficient_storage; break;
-    case ENOMEM: code = ErrorCode::out_of_memory; break;
-    case EEXIST: code = ErrorCode::conflict; break;
-    default: break;
+    case EFBIG:
+      code = ErrorCode::insufficient_storage;
+      break;
+    case ENOMEM:
+      code = ErrorCode::out_of_memory;
+      break;
+    case EEXIST:
+      code = ErrorCode::conflict;
+      break;
+    default:
+      break;
   }
   char buffer[128];
   const char* text = ::strerror_r(error_number, buffer, sizeof buffer);

@@ -11,28 +11,28 @@ namespace hansard {
 
 // What kind of failure it was. Names as a client reads them: error_code_name().
 enum class ErrorCode {
-  invalid_request,       // the caller's words are off; the message says which and what is allowed
-  not_found,             // no such input, model or row
-  unsupported_media,     // not something ffmpeg can decode, or without sound
-  media_unreadable,      // media that breaks off or cannot be decoded
-  model_unknown,         // no model of that name
-  model_unavailable,     // known, not installed, and not to be had now
-  model_corrupt,         // installed, but its bytes are not those of the catalog
+  invalid_request,    // the caller's words are off; the message says which and what is allowed
+  not_found,          // no such input, model or row
+  unsupported_media,  // not something ffmpeg can decode, or without sound
+  media_unreadable,   // media that breaks off or cannot be decoded
+  model_unknown,      // no model of that name
+  model_unavailable,  // known, not installed, and not to be had now
+  model_corrupt,      // installed, but its bytes are not those of the catalog
   out_of_memory,
-  engine_crashed,        // the engine process ended, or broke the protocol
-  engine_timeout,        // the engine process said nothing for too long
+  engine_crashed,  // the engine process ended, or broke the protocol
+  engine_timeout,  // the engine process said nothing for too long
   canceled,
   insufficient_storage,  // a disk or quota is full
   permission_denied,
-  network,               // a download failed in a way that may pass
-  conflict,              // something is there already, or in use
-  internal,              // a bug, or a failure that has no better name
+  network,   // a download failed in a way that may pass
+  conflict,  // something is there already, or in use
+  internal,  // a bug, or a failure that has no better name
 };
 
 std::string_view error_code_name(ErrorCode code);  // "MODEL_UNAVAILABLE"
 
-// An error has two texts: `message` may be read by anyone (one sentence, says what to do, holds no path but one
-// the reader gave, no token, no command's output); `detail` is for the log alone.
+// An error has two texts: `message` may be read by anyone (one sentence, says what to do, holds no path but
+// one the reader gave, no token, no command's output); `detail` is for the log alone.
 struct Error {
   ErrorCode code = ErrorCode::internal;
   std::string message;
@@ -67,9 +67,9 @@ inline void take(Result<void>&) {}
 #define TRY(...) HANSARD_TRY_AS(HANSARD_TRY_JOIN(try_result_, __COUNTER__), __VA_ARGS__)
 #define HANSARD_TRY_JOIN(a, b) HANSARD_TRY_JOIN_EXPANDED(a, b)
 #define HANSARD_TRY_JOIN_EXPANDED(a, b) a##b
-#define HANSARD_TRY_AS(name, ...)                                    \
-  ({                                                                 \
-    auto&& name = (__VA_ARGS__);                                     \
-    if (!name) return ::hansard::fail(std::move(name).error());      \
-    ::hansard::detail::take(name);                                   \
+#define HANSARD_TRY_AS(name, ...)                               \
+  ({                                                            \
+    auto&& name = (__VA_ARGS__);                                \
+    if (!name) return ::hansard::fail(std::move(name).error()); \
+    ::hansard::detail::take(name);                              \
   })

@@ -41,7 +41,8 @@ std::string cache_clear(const Config& config) {
 
 std::string config_show(const Config& config) {
   size_t widest = 0;
-  for (const Config::Shown& row : config.show()) widest = std::max(widest, row.name.size() + row.value.size());
+  for (const Config::Shown& row : config.show())
+    widest = std::max(widest, row.name.size() + row.value.size());
   std::string text;
   for (const Config::Shown& row : config.show()) {
     const std::string setting = fmt::format("{}={}", row.name, row.value);

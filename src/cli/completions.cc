@@ -21,8 +21,10 @@ struct Node {
 
 void add_flags(const CLI::App& app, std::vector<Word>& words) {
   for (const CLI::Option* option : app.get_options()) {
-    for (const std::string& name : option->get_snames()) words.push_back({"-" + name, option->get_description()});
-    for (const std::string& name : option->get_lnames()) words.push_back({"--" + name, option->get_description()});
+    for (const std::string& name : option->get_snames())
+      words.push_back({"-" + name, option->get_description()});
+    for (const std::string& name : option->get_lnames())
+      words.push_back({"--" + name, option->get_description()});
   }
 }
 
@@ -111,7 +113,8 @@ std::string zsh(const std::vector<Node>& nodes) {
 }
 
 std::string fish(const std::vector<Node>& nodes) {
-  std::string text = "# fish completions for hansard: put this file into ~/.config/fish/completions/hansard.fish\n";
+  std::string text =
+      "# fish completions for hansard: put this file into ~/.config/fish/completions/hansard.fish\n";
   for (const Node& node : nodes) {
     std::string condition = "__fish_use_subcommand";
     if (!node.path.empty()) {
@@ -124,10 +127,11 @@ std::string fish(const std::vector<Node>& nodes) {
       }
     }
     for (const Word& word : node.words) {
-      const std::string how = word.is_command             ? fmt::format("-f -a '{}'", word.text)
+      const std::string how = word.is_command               ? fmt::format("-f -a '{}'", word.text)
                               : word.text.starts_with("--") ? fmt::format("-l {}", word.text.substr(2))
                                                             : fmt::format("-s {}", word.text.substr(1));
-      text += fmt::format("complete -c hansard -n '{}' {} -d '{}'\n", condition, how, single_quoted(first_line(word.help)));
+      text += fmt::format("complete -c hansard -n '{}' {} -d '{}'\n", condition, how,
+                          single_quoted(first_line(word.help)));
     }
   }
   return text;

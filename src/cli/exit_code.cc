@@ -4,22 +4,29 @@ namespace hansard::cli {
 
 ExitCode exit_code(ErrorCode code) {
   switch (code) {
-    case ErrorCode::invalid_request: return ExitCode::usage;
+    case ErrorCode::invalid_request:
+      return ExitCode::usage;
     case ErrorCode::not_found:
     case ErrorCode::unsupported_media:
-    case ErrorCode::media_unreadable: return ExitCode::input;
+    case ErrorCode::media_unreadable:
+      return ExitCode::input;
     case ErrorCode::model_unknown:
     case ErrorCode::model_unavailable:
     case ErrorCode::model_corrupt:
-    case ErrorCode::network: return ExitCode::model;
+    case ErrorCode::network:
+      return ExitCode::model;
     case ErrorCode::insufficient_storage:
     case ErrorCode::permission_denied:
-    case ErrorCode::conflict: return ExitCode::output;
+    case ErrorCode::conflict:
+      return ExitCode::output;
     case ErrorCode::out_of_memory:
     case ErrorCode::engine_crashed:
-    case ErrorCode::engine_timeout: return ExitCode::engine;
-    case ErrorCode::canceled: return ExitCode::interrupted;
-    case ErrorCode::internal: return ExitCode::failed;
+    case ErrorCode::engine_timeout:
+      return ExitCode::engine;
+    case ErrorCode::canceled:
+      return ExitCode::interrupted;
+    case ErrorCode::internal:
+      return ExitCode::failed;
   }
   return ExitCode::failed;
 }

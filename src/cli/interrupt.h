@@ -6,8 +6,9 @@
 
 namespace hansard::cli {
 
-// While one lives, SIGINT and SIGTERM request a stop; a second one ends the process at once (exit 130, children
-// die with it). Make it in main before any other thread, so that all threads inherit the blocked signals.
+// While one lives, SIGINT and SIGTERM request a stop; a second one ends the process at once (exit 130,
+// children die with it). Make it in main before any other thread, so that all threads inherit the blocked
+// signals.
 class Interrupt {
  public:
   Interrupt();

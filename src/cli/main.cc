@@ -74,18 +74,27 @@ void add_transcribe(CLI::App& app, CommandLine& line) {
 
   const char* words = "Words";
   command->add_option("--model", options.transcription_model, "Model; see hansard models list")
-      ->capture_default_str()->group(words);
+      ->capture_default_str()
+      ->group(words);
   command->add_option("--language", line.raw.language, "Language as a code (en) or a name (english), or auto")
-      ->default_val("auto")->group(words);
+      ->default_val("auto")
+      ->group(words);
   command->add_option("--task", line.raw.task, "transcribe, or translate into English")
-      ->default_val("transcribe")->group(words);
-  command->add_option("--initial-prompt", options.transcribe.initial_prompt,
-                      "Text that sets style and spelling, as if it had been said before")->group(words);
+      ->default_val("transcribe")
+      ->group(words);
+  command
+      ->add_option("--initial-prompt", options.transcribe.initial_prompt,
+                   "Text that sets style and spelling, as if it had been said before")
+      ->group(words);
   command->add_option("--hotword", options.transcribe.hotwords, "A word to listen for; may be repeated")
-      ->allow_extra_args(false)->group(words);
-  command->add_option("--beam-size", options.transcribe.beam_size,
-                      "Hypotheses followed at once; 0 follows more where one is weak")
-      ->check(CLI::Range(0, 20))->capture_default_str()->group(words);
+      ->allow_extra_args(false)
+      ->group(words);
+  command
+      ->add_option("--beam-size", options.transcribe.beam_size,
+                   "Hypotheses followed at once; 0 follows more where one is weak")
+      ->check(CLI::Range(0, 20))
+      ->capture_default_str()
+      ->group(words);
   command->add_flag("--no-vad", line.no_vad, "Decode everything, also where nobody speaks")->group(words);
 
   const char* speakers = "Speakers";
@@ -97,17 +106,25 @@ void add_transcribe(CLI::App& app, CommandLine& line) {
   const char* range = "Part of the recording (90s, 30m, 1:02:03)";
   command->add_option("--start-time", line.raw.start_time, "Begin here")->group(range);
   command->add_option("--end-time", line.raw.end_time, "End here")->group(range);
-  command->add_option("--max-duration", line.raw.max_duration, "End so long after the beginning")->group(range);
+  command->add_option("--max-duration", line.raw.max_duration, "End so long after the beginning")
+      ->group(range);
 
   const char* machine = "Machine";
   command->add_option("--device", line.raw.device, "auto, cpu or cuda")->default_val("auto")->group(machine);
   command->add_option("--compute-type", line.raw.compute_type, "auto, int8, float16 or float32")
-      ->default_val("auto")->group(machine);
-  command->add_option("--threads", line.transcribe.engine.threads, "Threads for computing; 0: one for each core")
-      ->check(CLI::Range(0, 256))->capture_default_str()->group(machine);
-  command->add_option("--batch-size", options.batch_size,
-                      "Windows of 30 s decoded at once; fewer take less memory and more time")
-      ->check(CLI::Range(1, 64))->capture_default_str()->group(machine);
+      ->default_val("auto")
+      ->group(machine);
+  command
+      ->add_option("--threads", line.transcribe.engine.threads, "Threads for computing; 0: one for each core")
+      ->check(CLI::Range(0, 256))
+      ->capture_default_str()
+      ->group(machine);
+  command
+      ->add_option("--batch-size", options.batch_size,
+                   "Windows of 30 s decoded at once; fewer take less memory and more time")
+      ->check(CLI::Range(1, 64))
+      ->capture_default_str()
+      ->group(machine);
   command->add_flag("--no-cache", line.no_cache, "Neither use nor keep intermediate results")->group(machine);
 
   command->add_flag("--json-progress", line.transcribe.json_progress,
@@ -115,11 +132,13 @@ void add_transcribe(CLI::App& app, CommandLine& line) {
 }
 
 void add_models(CLI::App& app, CommandLine& line) {
-  CLI::App* models = app.add_subcommand("models", "Models on this machine: list, install, import, remove, verify");
+  CLI::App* models =
+      app.add_subcommand("models", "Models on this machine: list, install, import, remove, verify");
   models->require_subcommand(1);
   models->add_subcommand("list", "Models that can be used and those that are installed");
   models->add_subcommand("install", "Download models, or repair damaged ones")
-      ->add_option("MODEL", line.model_names)->required();
+      ->add_option("MODEL", line.model_names)
+      ->required();
   CLI::App* import = models->add_subcommand("import", "Take a model from a folder or an archive");
   import->add_option("FROM", line.import_from, "Folder, .tar, .tar.gz or .tar.zst")->required();
   import->add_option("--as", line.import_id, "Name of the model [the folder's name]");
@@ -138,7 +157,8 @@ void add_others(CLI::App& app, CommandLine& line) {
   config->add_subcommand("show", "Every setting, its value and where that comes from");
   app.add_subcommand("doctor", "Say what is missing on this machine and how to get it");
   app.add_subcommand("completions", "Print completions for a shell")
-      ->add_option("SHELL", line.shell, "bash, zsh or fish")->required()
+      ->add_option("SHELL", line.shell, "bash, zsh or fish")
+      ->required()
       ->check(CLI::IsMember({"bash", "zsh", "fish"}));
 }
 
@@ -151,7 +171,8 @@ ExitCode transcribe(CommandLine& line, const Config& config, std::stop_token sto
   return run_transcribe(line.transcribe, config, std::move(stop));
 }
 
-ExitCode run_models(const CLI::App& models, const CommandLine& line, const Config& config, std::stop_token stop) {
+ExitCode run_models(const CLI::App& models, const CommandLine& line, const Config& config,
+                    std::stop_token stop) {
   models::Library library = open_library(config);
   const std::string name = models.get_subcommands().front()->get_name();
   if (name == "list") return printed(list_models(library));
@@ -186,15 +207,17 @@ ExitCode dispatch(CLI::App& app, CommandLine& line, const Interrupt& interrupt) 
     print(config_show(*config));
     return ExitCode::ok;
   }
-  print(command->get_subcommands().front()->get_name() == "info" ? cache_info(*config) : cache_clear(*config));
+  print(command->get_subcommands().front()->get_name() == "info" ? cache_info(*config)
+                                                                 : cache_clear(*config));
   return ExitCode::ok;
 }
 
 }  // namespace
 
 int main(int argc, char** argv) {
-  CLI::App app("Hansard writes down who said what: recordings in, transcripts with speakers out, on this machine.",
-               "hansard");
+  CLI::App app(
+      "Hansard writes down who said what: recordings in, transcripts with speakers out, on this machine.",
+      "hansard");
   CommandLine line;
   app.set_version_flag("--version", "hansard " HANSARD_VERSION);
   app.require_subcommand(1);

@@ -107,7 +107,8 @@ void Progress::progress(Stage stage, double fraction, double within) {
   const auto now = std::chrono::steady_clock::now();
   const auto since = now - shown_;
   switch (style_) {
-    case ProgressStyle::none: return;
+    case ProgressStyle::none:
+      return;
     case ProgressStyle::bar:
       if (since < kBarInterval) return;
       show_bar(stage, fraction, left_s);
@@ -148,7 +149,8 @@ void Progress::show_bar(Stage stage, double fraction, double left_s) {
   if (name.size() > room) name = room > 3 ? name.substr(0, room - 3) + "..." : "";
   const auto filled = static_cast<size_t>(std::lround(fraction * 10));
   const std::string bar = std::string(filled, '#') + std::string(10 - filled, '.');
-  write_error(fmt::format("{}{} [{}]{}", kEraseLine, name, bar, tail).substr(0, width + kEraseLine.size() - 1));
+  write_error(
+      fmt::format("{}{} [{}]{}", kEraseLine, name, bar, tail).substr(0, width + kEraseLine.size() - 1));
   bar_on_screen = true;
 }
 

@@ -1,5 +1,5 @@
-// How a run shows how far it is: a bar on a terminal, a plain line now and then elsewhere, JSON lines on request,
-// or nothing. Everything goes to standard error.
+// How a run shows how far it is: a bar on a terminal, a plain line now and then elsewhere, JSON lines on
+// request, or nothing. Everything goes to standard error.
 #pragma once
 
 #include <chrono>

@@ -52,8 +52,9 @@ void check_engine(const Config& config, Report& report) {
   auto capabilities = (*provider)->capabilities();
   if (!capabilities) return report.bad("hansard-engine", capabilities.error().message);
   report.good("hansard-engine", capabilities->build);
-  report.good("device", fmt::format("{}, {}{}{}", capabilities->device, capabilities->compute_type,
-                                    capabilities->device_note.empty() ? "" : "; ", capabilities->device_note));
+  report.good("device",
+              fmt::format("{}, {}{}{}", capabilities->device, capabilities->compute_type,
+                          capabilities->device_note.empty() ? "" : "; ", capabilities->device_note));
 }
 
 void check_data_folder(const Config& config, Report& report) {
@@ -63,10 +64,12 @@ void check_data_folder(const Config& config, Report& report) {
                                                  folder.string(), made.error().message));
   }
   if (::access(folder.c_str(), W_OK) != 0) {
-    return report.bad("data folder", fmt::format("{} cannot be written to; set HANSARD_DATA_DIR", folder.string()));
+    return report.bad("data folder",
+                      fmt::format("{} cannot be written to; set HANSARD_DATA_DIR", folder.string()));
   }
   const uint64_t free = free_bytes(folder).value_or(0);
-  report.good("data folder", fmt::format("{}, {:.1f} GB free", folder.string(), static_cast<double>(free) / 1e9));
+  report.good("data folder",
+              fmt::format("{}, {:.1f} GB free", folder.string(), static_cast<double>(free) / 1e9));
 }
 
 }  // namespace
@@ -93,9 +96,11 @@ Result<std::unique_ptr<engine::Provider>> open_provider(const Config& config,
   if (options.device == engine::Device::automatic) {
     process.engine.device = TRY(engine::parse_device(config.text("SPEECH_ENGINE_PROVIDER")));
   }
-  if (options.threads == 0) process.engine.threads = static_cast<int>(config.integer("SPEECH_ENGINE_THREADS"));
+  if (options.threads == 0)
+    process.engine.threads = static_cast<int>(config.integer("SPEECH_ENGINE_THREADS"));
   process.max_loaded = static_cast<int>(config.integer("SPEECH_ENGINE_MAX_LOADED"));
-  process.idle_timeout = std::chrono::seconds(static_cast<int64_t>(config.duration_s("SPEECH_ENGINE_IDLE_TIMEOUT")));
+  process.idle_timeout =
+      std::chrono::seconds(static_cast<int64_t>(config.duration_s("SPEECH_ENGINE_IDLE_TIMEOUT")));
   if (const int64_t limit_mb = config.integer("SPEECH_ENGINE_MEMORY_LIMIT"); limit_mb > 0) {
     process.memory_limit_bytes = static_cast<uint64_t>(limit_mb) * 1'000'000;
   }

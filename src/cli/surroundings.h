@@ -1,5 +1,5 @@
-// Where things are on this machine: the engine program, the models, the engine's settings. The composition root's
-// knowledge, used by every command.
+// Where things are on this machine: the engine program, the models, the engine's settings. The composition
+// root's knowledge, used by every command.
 #pragma once
 
 #include <filesystem>
@@ -19,7 +19,8 @@ Result<std::filesystem::path> engine_program();
 models::Library open_library(const Config& config);
 
 // The local provider as the configuration and `options` say; starts nothing yet.
-Result<std::unique_ptr<engine::Provider>> open_provider(const Config& config, const engine::EngineOptions& options);
+Result<std::unique_ptr<engine::Provider>> open_provider(const Config& config,
+                                                        const engine::EngineOptions& options);
 
 // hansard doctor: what is here, what is missing, how to get it. `healthy` is false when something that
 // `hansard transcribe` needs is missing.

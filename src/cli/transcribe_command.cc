@@ -45,7 +45,8 @@ Result<void> apply_times(const RawTranscribeFlags& flags, media::Range& range) {
   const auto read = [](std::string_view flag, const std::string& text) -> Result<std::optional<double>> {
     if (text.empty()) return std::optional<double>();
     Result<double> seconds = parse_duration(text);
-    if (!seconds) return fail(ErrorCode::invalid_request, fmt::format("{}: {}", flag, seconds.error().message));
+    if (!seconds)
+      return fail(ErrorCode::invalid_request, fmt::format("{}: {}", flag, seconds.error().message));
     return std::optional<double>(*seconds);
   };
   const std::optional<double> start = TRY(read("--start-time", flags.start_time));
@@ -69,13 +70,15 @@ Result<void> apply_speakers(const RawTranscribeFlags& flags, TranscribeArguments
     return fail(ErrorCode::invalid_request, "a number of speakers makes no sense with --no-diarize");
   }
   if (flags.num_speakers && (flags.min_speakers || flags.max_speakers)) {
-    return fail(ErrorCode::invalid_request, "use --num-speakers, or --min-speakers and --max-speakers, not both");
+    return fail(ErrorCode::invalid_request,
+                "use --num-speakers, or --min-speakers and --max-speakers, not both");
   }
-  for (const auto& [flag, value] : {std::pair("--num-speakers", flags.num_speakers),
-                                    std::pair("--min-speakers", flags.min_speakers),
-                                    std::pair("--max-speakers", flags.max_speakers)}) {
+  for (const auto& [flag, value] :
+       {std::pair("--num-speakers", flags.num_speakers), std::pair("--min-speakers", flags.min_speakers),
+        std::pair("--max-speakers", flags.max_speakers)}) {
     if (value && (*value < 1 || *value > limits::kSpeakers)) {
-      return fail(ErrorCode::invalid_request, fmt::format("{} must be between 1 and {}", flag, limits::kSpeakers));
+      return fail(ErrorCode::invalid_request,
+                  fmt::format("{} must be between 1 and {}", flag, limits::kSpeakers));
     }
   }
   if (flags.min_speakers && flags.max_speakers && *flags.min_speakers > *flags.max_speakers) {
@@ -117,9 +120,10 @@ Result<std::vector<Input>> collect_inputs(const std::vector<std::string>& given)
     }
     if (error) return fail(ErrorCode::not_found, fmt::format("{}: {}", name, error.message()));
     if (inside.empty()) {
-      return fail(ErrorCode::not_found,
-                  fmt::format("{}: no media files in this folder; name a file to have it tried whatever its name",
-                              name));
+      return fail(
+          ErrorCode::not_found,
+          fmt::format("{}: no media files in this folder; name a file to have it tried whatever its name",
+                      name));
     }
     std::sort(inside.begin(), inside.end(), [](const Input& a, const Input& b) { return a.name < b.name; });
     inputs.insert(inputs.end(), inside.begin(), inside.end());
@@ -236,7 +240,8 @@ class TranscribeRun {
     }
     if (arguments_.quiet) return;
     const double elapsed = progress_.elapsed_s();
-    std::string line = fmt::format("{}: {} of audio in {:.1f} s", name, format_clock(progress_.duration_s()), elapsed);
+    std::string line =
+        fmt::format("{}: {} of audio in {:.1f} s", name, format_clock(progress_.duration_s()), elapsed);
     if (outcome.document.diarized) {
       const size_t count = outcome.document.speakers.size();
       line += fmt::format(", {} speaker{}", count, count == 1 ? "" : "s");

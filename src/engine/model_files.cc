@@ -27,10 +27,10 @@ Result<std::string> ModelFiles::read(std::string_view name) const {
     return fail(ErrorCode::model_corrupt, fmt::format("The model {} has no file {}.", id, name));
   }
   const auto damaged = [&](std::string detail) {
-    return fail(ErrorCode::model_corrupt, fmt::format("The file {} of the model {} cannot be read.", name, id),
-                std::move(detail));
+    return fail(ErrorCode::model_corrupt,
+                fmt::format("The file {} of the model {} cannot be read.", name, id), std::move(detail));
   };
-  struct stat status {};
+  struct stat status{};
   if (::fstat(descriptor, &status) != 0) return damaged("fstat failed");
   if (status.st_size > kWholeFileBytes) return damaged(fmt::format("{} bytes", status.st_size));
   std::string bytes(static_cast<size_t>(status.st_size), '\0');

@@ -136,8 +136,8 @@ Result<std::optional<Message>> Channel::receive(std::chrono::milliseconds timeou
   const auto deadline = std::chrono::steady_clock::now() + timeout;
   for (;;) {
     if (std::optional<Message> message = parser_.next()) return message;
-    const auto left = std::chrono::duration_cast<std::chrono::milliseconds>(
-        deadline - std::chrono::steady_clock::now());
+    const auto left =
+        std::chrono::duration_cast<std::chrono::milliseconds>(deadline - std::chrono::steady_clock::now());
     std::array<pollfd, 2> polled{{{socket_.get(), POLLIN, 0}, {wake_fd, POLLIN, 0}}};
     const int wait_ms = timeout == std::chrono::milliseconds::max()
                             ? -1
@@ -168,7 +168,8 @@ Result<void> Channel::read_some() {
   if (n < 0) return broken(system_error("cannot receive", errno).message);
   if (n == 0) return broken("the connection ended");
   std::vector<UniqueFd> descriptors;
-  for (cmsghdr* part_of = CMSG_FIRSTHDR(&message); part_of != nullptr; part_of = CMSG_NXTHDR(&message, part_of)) {
+  for (cmsghdr* part_of = CMSG_FIRSTHDR(&message); part_of != nullptr;
+       part_of = CMSG_NXTHDR(&message, part_of)) {
     if (part_of->cmsg_level != SOL_SOCKET || part_of->cmsg_type != SCM_RIGHTS) continue;
     const size_t count = (part_of->cmsg_len - CMSG_LEN(0)) / sizeof(int);
     for (size_t i = 0; i < count; ++i) {

@@ -25,7 +25,8 @@
 
 namespace hansard::engine {
 
-// Raised whenever a message changes its meaning. Both programs are built together: another version is refused.
+// Raised whenever a message changes its meaning. Both programs are built together: another version is
+// refused.
 inline constexpr int kProtocolVersion = 1;
 
 struct Message {
@@ -57,8 +58,8 @@ class Channel {
  public:
   explicit Channel(UniqueFd socket);
 
-  // `header` holds "type". The descriptors stay the caller's. Errors: engine_crashed (the other side is gone),
-  // engine_timeout (it takes nothing any more), invalid_request (over a limit).
+  // `header` holds "type". The descriptors stay the caller's. Errors: engine_crashed (the other side is
+  // gone), engine_timeout (it takes nothing any more), invalid_request (over a limit).
   Result<void> send(const json::bj::object& header, std::string_view payload = {},
                     std::span<const int> descriptors = {});
 

@@ -19,7 +19,8 @@ std::pair<Channel, Channel> connected() {
 }
 
 TEST(FrameParser, TakesFramesInAnyPieces) {
-  const std::string bytes = encode_frame({{"type", "a"}}, "payload") + encode_frame({{"type", "b"}, {"n", 2}}, "");
+  const std::string bytes =
+      encode_frame({{"type", "a"}}, "payload") + encode_frame({{"type", "b"}, {"n", 2}}, "");
   for (size_t step = 1; step <= bytes.size(); ++step) {
     FrameParser parser;
     for (size_t at = 0; at < bytes.size(); at += step) {
@@ -60,7 +61,8 @@ TEST(FrameParser, RefusesWhatIsNoFrame) {
 }
 
 TEST(FrameParser, SurvivesDamagedFrames) {
-  const std::string good = encode_frame({{"type", "group"}, {"text", {{"words", {1, 2, 3}}}}}, "some payload");
+  const std::string good =
+      encode_frame({{"type", "group"}, {"text", {{"words", {1, 2, 3}}}}}, "some payload");
   std::mt19937 random(7);
   for (int round = 0; round < 20'000; ++round) {
     std::string bytes = good + good;

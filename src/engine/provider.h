@@ -27,9 +27,9 @@ class Sink {
 };
 
 // Finds speech, writes words, tells voices apart. One call at a time. Stages are separate calls because the
-// result of each is kept: a provider that does everything at once answers plan() with one group of one window.
-// Every call: `stop` is looked at between windows; the error is then `canceled`. Errors hold no path, token or
-// cache folder, and are one of model_unavailable, model_corrupt, media_unreadable, out_of_memory,
+// result of each is kept: a provider that does everything at once answers plan() with one group of one
+// window. Every call: `stop` is looked at between windows; the error is then `canceled`. Errors hold no path,
+// token or cache folder, and are one of model_unavailable, model_corrupt, media_unreadable, out_of_memory,
 // engine_crashed, engine_timeout, canceled, internal. After engine_crashed or engine_timeout the provider may
 // be used again: it starts anew.
 class Provider {
@@ -55,7 +55,8 @@ class Provider {
                                      std::stop_token stop) = 0;
 
   // Turns in order of their start; they may overlap. Takes seconds at most.
-  virtual Result<std::vector<Turn>> diarize(const DiarizeRequest& request, Sink& sink, std::stop_token stop) = 0;
+  virtual Result<std::vector<Turn>> diarize(const DiarizeRequest& request, Sink& sink,
+                                            std::stop_token stop) = 0;
 
   // Gives memory and device back; the next call starts anew.
   virtual void close() = 0;

@@ -94,7 +94,8 @@ Result<WindowText> window_text_from_json(const bj::object& object) {
   WindowText window;
   window.language = TRY(json::get_string(object, "language"));
   for (const bj::value& token : *TRY(json::get_array(object, "tokens"))) {
-    if (!token.is_int64() || token.get_int64() < 0 || token.get_int64() > 1'000'000) return bad("a token is off");
+    if (!token.is_int64() || token.get_int64() < 0 || token.get_int64() > 1'000'000)
+      return bad("a token is off");
     window.tokens.push_back(static_cast<int>(token.get_int64()));
   }
   window.average_log_probability = TRY(json::get_number(object, "average_log_probability"));

@@ -1,6 +1,6 @@
-// Plans, words and turns as JSON: what goes over the protocol and what artifacts hold. Reading trusts nothing:
-// counts, order, ranges and finiteness are checked (text is valid UTF-8 since the JSON parser demands it).
-// Errors: invalid_request naming the field.
+// Plans, words and turns as JSON: what goes over the protocol and what artifacts hold. Reading trusts
+// nothing: counts, order, ranges and finiteness are checked (text is valid UTF-8 since the JSON parser
+// demands it). Errors: invalid_request naming the field.
 #pragma once
 
 #include <string>
@@ -31,9 +31,9 @@ Result<TranscribeOptions> transcribe_options_from_json(const json::bj::object& o
 json::bj::object to_json(const SpeakerCount& count);
 Result<SpeakerCount> speaker_count_from_json(const json::bj::object& object);
 
-std::string_view name(Device device);            // "auto", "cpu", "cuda"
-std::string_view name(ComputeType compute_type); // "auto", "int8", "float16", "float32"
-std::string_view name(Task task);                // "transcribe", "translate"
+std::string_view name(Device device);             // "auto", "cpu", "cuda"
+std::string_view name(ComputeType compute_type);  // "auto", "int8", "float16", "float32"
+std::string_view name(Task task);                 // "transcribe", "translate"
 Result<Device> parse_device(std::string_view name);
 Result<ComputeType> parse_compute_type(std::string_view name);
 Result<Task> parse_task(std::string_view name);

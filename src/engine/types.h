@@ -12,9 +12,9 @@ namespace hansard::engine {
 // ---- speech: where anyone speaks, and the plan for decoding it
 
 struct SpeechOptions {
-  bool voice_activity = true;   // false: the whole recording is taken for speech
-  float threshold = 0.5F;       // probability at which speech begins; it ends 0.15 below
-  int min_silence_ms = 160;     // a shorter pause does not end a region
+  bool voice_activity = true;  // false: the whole recording is taken for speech
+  float threshold = 0.5F;      // probability at which speech begins; it ends 0.15 below
+  int min_silence_ms = 160;    // a shorter pause does not end a region
 };
 
 // A stretch of the recording, samples [start, end).
@@ -24,8 +24,8 @@ struct Piece {
   bool operator==(const Piece&) const = default;
 };
 
-// Pieces in order, abutted, at most 30 s in all: what one call of the model sees. A position inside the window
-// maps to one in the recording piece by piece, exact to the sample.
+// Pieces in order, abutted, at most 30 s in all: what one call of the model sees. A position inside the
+// window maps to one in the recording piece by piece, exact to the sample.
 struct Window {
   std::vector<Piece> pieces;
   std::string language;  // code, as in "en"
@@ -53,11 +53,11 @@ struct Plan {
 inline constexpr int kBatchSize = 8;
 
 struct PlanRequest {
-  std::string speech_model;            // id of a prepared voice activity model
-  std::string transcription_model;     // id of a prepared model, which detects the language
-  std::string language = "auto";       // or a code: then nothing is detected
+  std::string speech_model;         // id of a prepared voice activity model
+  std::string transcription_model;  // id of a prepared model, which detects the language
+  std::string language = "auto";    // or a code: then nothing is detected
   SpeechOptions speech;
-  int batch_size = kBatchSize;         // windows in a group
+  int batch_size = kBatchSize;  // windows in a group
 };
 
 // ---- words
@@ -66,8 +66,8 @@ enum class Task { transcribe, translate };  // translate: into English
 
 struct TranscribeOptions {
   Task task = Task::transcribe;
-  int beam_size = 0;            // 0: the recommended way (greedy, a wider beam where the result is weak)
-  std::string initial_prompt;   // put before every window
+  int beam_size = 0;           // 0: the recommended way (greedy, a wider beam where the result is weak)
+  std::string initial_prompt;  // put before every window
   std::vector<std::string> hotwords;
 };
 
@@ -88,10 +88,10 @@ struct Word {
 
 struct WindowText {
   std::string language;
-  std::vector<int> tokens;      // text tokens as decoded, for exports and for studying results
+  std::vector<int> tokens;  // text tokens as decoded, for exports and for studying results
   double average_log_probability = 0;
   double no_speech_probability = 0;
-  bool decoded_again = false;   // the first, greedy result was weak and was replaced
+  bool decoded_again = false;  // the first, greedy result was weak and was replaced
   std::vector<Word> words;
   bool operator==(const WindowText&) const = default;
 };
@@ -123,7 +123,7 @@ struct DiarizeRequest {
 struct Turn {
   double start = 0;  // seconds
   double end = 0;
-  int speaker = 0;   // 0, 1, … by first appearance
+  int speaker = 0;  // 0, 1, … by first appearance
   bool operator==(const Turn&) const = default;
 };
 
@@ -135,15 +135,15 @@ enum class ComputeType { automatic, int8, float16, float32 };
 struct EngineOptions {
   Device device = Device::automatic;
   ComputeType compute_type = ComputeType::automatic;
-  int threads = 0;     // 0: physical cores
+  int threads = 0;  // 0: physical cores
 };
 
 struct Capabilities {
-  std::string provider;     // "local"
-  std::string device;       // resolved: "cpu" or "cuda"
-  std::string device_note;  // why automatic chose it; empty where there is nothing to say
-  std::string compute_type; // resolved, part of what names a result
-  std::string build;        // names program and libraries: equal bytes are promised for one build
+  std::string provider;      // "local"
+  std::string device;        // resolved: "cpu" or "cuda"
+  std::string device_note;   // why automatic chose it; empty where there is nothing to say
+  std::string compute_type;  // resolved, part of what names a result
+  std::string build;         // names program and libraries: equal bytes are promised for one build
 };
 
 }  // namespace hansard::engine

@@ -81,8 +81,8 @@ class Library {
   // file and the command that repairs; canceled.
   Result<void> verify(const Installed& model, std::stop_token stop) const;
 
-  // As verify, but answers at once where the files are those that were verified before (same place, inode, size and
-  // times): what every use of a model can afford.
+  // As verify, but answers at once where the files are those that were verified before (same place, inode,
+  // size and times): what every use of a model can afford.
   Result<void> verify_once(const Installed& model, std::stop_token stop) const;
 
   const std::filesystem::path& own_folder() const { return own_; }

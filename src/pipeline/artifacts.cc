@@ -28,20 +28,21 @@ bool is_key(std::string_view name) {
   return name.size() == 64 && name.find_first_not_of("0123456789abcdef") == std::string_view::npos;
 }
 
-// Everything under the cache's folder that looks like an artifact (`temporary` false) or like a write that was
-// cut off. What vanishes meanwhile is passed over.
+// Everything under the cache's folder that looks like an artifact (`temporary` false) or like a write that
+// was cut off. What vanishes meanwhile is passed over.
 std::vector<Entry> entries(const fs::path& folder, bool temporary) {
   std::vector<Entry> found;
   std::error_code error;
   for (fs::directory_iterator stages(folder, error), end; !error && stages != end; stages.increment(error)) {
     std::error_code inner;
-    for (fs::directory_iterator files(stages->path(), inner), none; !inner && files != none; files.increment(inner)) {
+    for (fs::directory_iterator files(stages->path(), inner), none; !inner && files != none;
+         files.increment(inner)) {
       const std::string name = files->path().filename();
       if (is_key(name) == temporary) continue;
       struct stat status = {};
       if (::lstat(files->path().c_str(), &status) != 0 || !S_ISREG(status.st_mode)) continue;
-      found.push_back({files->path(), stages->path().filename(), static_cast<uint64_t>(status.st_size),
-                       status.st_mtim});
+      found.push_back(
+          {files->path(), stages->path().filename(), static_cast<uint64_t>(status.st_size), status.st_mtim});
     }
   }
   return found;
@@ -92,7 +93,8 @@ std::optional<Artifacts::Held> Artifacts::load(const Key& key) const {
   held.lock.reset(::open((folder_ / key.stage() / key.hex()).c_str(), O_RDONLY | O_CLOEXEC | O_NOFOLLOW));
   if (!held.lock || ::flock(held.lock.get(), LOCK_SH | LOCK_NB) != 0) return std::nullopt;
   struct stat status = {};
-  if (::fstat(held.lock.get(), &status) != 0 || status.st_size > limits::kFramePayloadBytes) return std::nullopt;
+  if (::fstat(held.lock.get(), &status) != 0 || status.st_size > limits::kFramePayloadBytes)
+    return std::nullopt;
   held.bytes.resize(static_cast<size_t>(status.st_size));
   if (!read_at(held.lock.get(), 0, std::as_writable_bytes(std::span(held.bytes)))) return std::nullopt;
   ::futimens(held.lock.get(), nullptr);  // used now; where that is not allowed it is merely evicted earlier

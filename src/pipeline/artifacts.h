@@ -1,6 +1,7 @@
-// What stages computed, kept as files `<cache>/<stage>/<key>`. A key names everything that may change the bytes,
-// so equal keys mean equal bytes, and any number of processes may read, write, evict and clear at once: a write
-// is a rename, a reader holds a shared lock on what it uses, time of last use orders eviction. There is no index.
+// What stages computed, kept as files `<cache>/<stage>/<key>`. A key names everything that may change the
+// bytes, so equal keys mean equal bytes, and any number of processes may read, write, evict and clear at
+// once: a write is a rename, a reader holds a shared lock on what it uses, time of last use orders eviction.
+// There is no index.
 #pragma once
 
 #include <cstdint>
@@ -15,8 +16,8 @@
 
 namespace hansard::pipeline {
 
-// 64 hexadecimal characters out of everything a result depends on, in order. Parts are length-prefixed, so that
-// no two lists of parts give the same bytes.
+// 64 hexadecimal characters out of everything a result depends on, in order. Parts are length-prefixed, so
+// that no two lists of parts give the same bytes.
 class Key {
  public:
   explicit Key(std::string_view stage, int version);
@@ -54,8 +55,8 @@ class Artifacts {
   };
   std::map<std::string, Usage> usage() const;  // by stage
 
-  // Removes what is least recently used until the limit holds, but nothing in use. Also removes temporary files
-  // that a crash left behind more than a day ago.
+  // Removes what is least recently used until the limit holds, but nothing in use. Also removes temporary
+  // files that a crash left behind more than a day ago.
   void evict() const;
 
   // Removes everything that is not in use or being written; how much that was.

@@ -28,13 +28,20 @@ struct Share {
 };
 Share share(Stage stage) {
   switch (stage) {
-    case Stage::downloading: return {0, 0.05};
-    case Stage::preparing: return {0.05, 0.20};
-    case Stage::transcribing: return {0.20, 0.70};
-    case Stage::diarizing: return {0.70, 0.85};
-    case Stage::merging: return {0.85, 0.95};
-    case Stage::saving: return {0.95, 1};
-    case Stage::completed: return {1, 1};
+    case Stage::downloading:
+      return {0, 0.05};
+    case Stage::preparing:
+      return {0.05, 0.20};
+    case Stage::transcribing:
+      return {0.20, 0.70};
+    case Stage::diarizing:
+      return {0.70, 0.85};
+    case Stage::merging:
+      return {0.85, 0.95};
+    case Stage::saving:
+      return {0.95, 1};
+    case Stage::completed:
+      return {1, 1};
   }
   return {1, 1};
 }
@@ -61,7 +68,11 @@ class Run {
  public:
   Run(Recording& recording, const Options& options, const Resources& resources, Observer& observer,
       std::stop_token stop)
-      : recording_(recording), options_(options), with_(resources), observer_(observer), stop_(std::move(stop)) {}
+      : recording_(recording),
+        options_(options),
+        with_(resources),
+        observer_(observer),
+        stop_(std::move(stop)) {}
 
   Result<Outcome> go() {
     TRY(find_models());
@@ -104,7 +115,8 @@ class Run {
     Result<models::Installed> voices = find_or_install(options_.diarization_model);
     if (voices) {
       voices_model_ = std::move(*voices);
-    } else if (voices.error().code == ErrorCode::canceled || voices.error().code == ErrorCode::model_unknown) {
+    } else if (voices.error().code == ErrorCode::canceled ||
+               voices.error().code == ErrorCode::model_unknown) {
       return fail(std::move(voices).error());
     } else {
       voices_error_ = std::move(voices).error();
@@ -173,8 +185,7 @@ class Run {
 
   Result<void> decode() {
     const media::Info info = TRY(media::probe(recording_.fd.get(), stop_));
-    const double expected_s =
-        options_.range.end_s.value_or(info.duration_s) - options_.range.start_s;
+    const double expected_s = options_.range.end_s.value_or(info.duration_s) - options_.range.start_s;
     TRY(make_private_folder(with_.spool_folder));
     spool_ = TRY(media::decode(
         recording_.fd.get(), info, options_.range, with_.spool_folder,
@@ -219,11 +230,12 @@ class Run {
     request.speech = options_.speech;
     request.batch_size = options_.batch_size;
     StageSink sink(*this, Stage::preparing, 0.5, 1);
-    engine::Plan plan = TRY(again_after_crash<engine::Plan>(limits::kTranscribeCrashes, [&]() -> Result<engine::Plan> {
-      TRY(with_.provider.prepare(speech_, stop_));
-      TRY(with_.provider.prepare(words_model_, stop_));
-      return with_.provider.plan(sound, request, sink, stop_);
-    }));
+    engine::Plan plan =
+        TRY(again_after_crash<engine::Plan>(limits::kTranscribeCrashes, [&]() -> Result<engine::Plan> {
+          TRY(with_.provider.prepare(speech_, stop_));
+          TRY(with_.provider.prepare(words_model_, stop_));
+          return with_.provider.plan(sound, request, sink, stop_);
+        }));
     save(artifact, bj::serialize(engine::to_json(plan)));
     return plan;
   }
@@ -314,7 +326,8 @@ class Run {
   Result<std::vector<transcript::Turn>> tell_speakers() {
     at(Stage::diarizing, 0);
     if (voices_error_) return fail(*voices_error_);
-    return again_after_crash<std::vector<transcript::Turn>>(limits::kDiarizeCrashes, [&] { return make_turns(); });
+    return again_after_crash<std::vector<transcript::Turn>>(limits::kDiarizeCrashes,
+                                                            [&] { return make_turns(); });
   }
 
   Result<Key> voices_key() {
@@ -380,8 +393,8 @@ class Run {
       document.warnings.push_back({"NO_SPEECH", "No speech was found in this recording."});
     }
     if (outcome.diarization_error) {
-      document.warnings.push_back(
-          {"DIARIZATION_FAILED", "The speakers could not be told apart: " + outcome.diarization_error->message});
+      document.warnings.push_back({"DIARIZATION_FAILED", "The speakers could not be told apart: " +
+                                                             outcome.diarization_error->message});
     }
   }
 
@@ -409,7 +422,8 @@ class Run {
   // Progress of one call of the provider as part of a stage.
   class StageSink : public engine::Sink {
    public:
-    StageSink(Run& run, Stage stage, double from, double to) : run_(run), stage_(stage), from_(from), to_(to) {}
+    StageSink(Run& run, Stage stage, double from, double to)
+        : run_(run), stage_(stage), from_(from), to_(to) {}
     void progress(double fraction) override { run_.at(stage_, from_ + (to_ - from_) * fraction); }
 
    private:
@@ -461,13 +475,20 @@ class Run {
 
 std::string_view stage_name(Stage stage) {
   switch (stage) {
-    case Stage::downloading: return "downloading";
-    case Stage::preparing: return "preparing";
-    case Stage::transcribing: return "transcribing";
-    case Stage::diarizing: return "diarizing";
-    case Stage::merging: return "merging";
-    case Stage::saving: return "saving";
-    case Stage::completed: return "completed";
+    case Stage::downloading:
+      return "downloading";
+    case Stage::preparing:
+      return "preparing";
+    case Stage::transcribing:
+      return "transcribing";
+    case Stage::diarizing:
+      return "diarizing";
+    case Stage::merging:
+      return "merging";
+    case Stage::saving:
+      return "saving";
+    case Stage::completed:
+      return "completed";
   }
   return "";
 }

@@ -1,6 +1,6 @@
-// The way of one recording: decode, plan, words, voices, turns, merge. Each stage's result is an artifact, and a
-// stage whose artifact exists is not run: that alone is what makes a run go on after a crash, a second run
-// answer at once, and another number of speakers cost only the clustering.
+// The way of one recording: decode, plan, words, voices, turns, merge. Each stage's result is an artifact,
+// and a stage whose artifact exists is not run: that alone is what makes a run go on after a crash, a second
+// run answer at once, and another number of speakers cost only the clustering.
 #pragma once
 
 #include <filesystem>

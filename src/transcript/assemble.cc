@@ -18,10 +18,14 @@ constexpr size_t kLongSegmentCharacters = 400;
 // Times are whole milliseconds, their differences as doubles are not.
 constexpr double kHalfMillisecond_s = 0.0005;
 
-double pause_before(std::span<const Word> words, size_t i) { return words[i].start - words[i - 1].end; }
+double pause_before(std::span<const Word> words, size_t i) {
+  return words[i].start - words[i - 1].end;
+}
 
 // A word that may not begin a segment: a mark that closes the word before it.
-bool is_glued(const Word& word) { return !word.space_before && is_closing(word.text); }
+bool is_glued(const Word& word) {
+  return !word.space_before && is_closing(word.text);
+}
 
 bool ends_before(std::span<const Word> words, size_t i, std::string_view text) {
   if (words[i].speaker != words[i - 1].speaker) return true;
@@ -29,8 +33,8 @@ bool ends_before(std::span<const Word> words, size_t i, std::string_view text) {
   return pause_before(words, i) > kLongPause_s + kHalfMillisecond_s || ends_sentence(text);
 }
 
-// Where to cut words [first, end), which are too many for a segment: in the later half, after a clause or in the
-// longest pause.
+// Where to cut words [first, end), which are too many for a segment: in the later half, after a clause or in
+// the longest pause.
 size_t cut_of_long(std::span<const Word> words, size_t first, size_t end) {
   size_t best = end;
   double best_score = 0;
@@ -58,7 +62,9 @@ Segment segment_over(std::span<const Word> words, size_t first, size_t end) {
 
 }  // namespace
 
-double to_milliseconds(double seconds) { return json::rounded(seconds, 3); }
+double to_milliseconds(double seconds) {
+  return json::rounded(seconds, 3);
+}
 
 double held_duration(double seconds) {
   constexpr double kLongest_s = 1e8;  // three years: beyond it, milliseconds are still exact
@@ -151,8 +157,12 @@ bool space_before_segment(const Document& document, size_t i) {
   return space_between(document.segments[i - 1].text, segment.text);
 }
 
-std::string segment_id(size_t index) { return fmt::format("seg_{:06}", index + 1); }
-std::string speaker_id(size_t index) { return fmt::format("SPEAKER_{:02}", index); }
+std::string segment_id(size_t index) {
+  return fmt::format("seg_{:06}", index + 1);
+}
+std::string speaker_id(size_t index) {
+  return fmt::format("SPEAKER_{:02}", index);
+}
 
 void list_speakers(Document& document) {
   std::map<std::string, size_t> place;

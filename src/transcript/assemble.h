@@ -18,7 +18,8 @@ double to_milliseconds(double seconds);
 // A duration that is finite and not negative.
 double held_duration(double seconds);
 
-// Makes the items' times finite, never decreasing and within [0, duration_s]; each ends before the next begins.
+// Makes the items' times finite, never decreasing and within [0, duration_s]; each ends before the next
+// begins.
 template <typename Item>
 void hold_times(std::vector<Item>& items, double duration_s) {
   double last = 0;
@@ -51,8 +52,8 @@ bool space_before_segment(const Document& document, size_t i);
 std::string segment_id(size_t index);
 std::string speaker_id(size_t index);
 
-// Adds the speakers of turns and segments that `document` does not list yet, in order of appearance, and counts
-// the seconds of those that have none: from the turns, where there are none from the segments.
+// Adds the speakers of turns and segments that `document` does not list yet, in order of appearance, and
+// counts the seconds of those that have none: from the turns, where there are none from the segments.
 void list_speakers(Document& document);
 
 }  // namespace hansard::transcript

@@ -1,6 +1,5 @@
 #include "transcript/document.h"
 
-
 #include "transcript/assemble.h"
 #include "transcript/text.h"
 

@@ -44,8 +44,8 @@ TEST(Merge, AWordBelongsToWhomItOverlapsMost) {
 
 TEST(Merge, SegmentsEndWithSentencesAndPausesButNotAfterTitles) {
   MergeInput input;
-  input.words = {word(0, 1, "Mr."), word(1, 2, "Dashwood"), word(2, 3, "came."), word(3, 4, "He"), word(4, 5, "sat"),
-                 word(8, 9, "down")};
+  input.words = {word(0, 1, "Mr."), word(1, 2, "Dashwood"), word(2, 3, "came."),
+                 word(3, 4, "He"),  word(4, 5, "sat"),      word(8, 9, "down")};
   input.duration_s = 10;
   const Document document = merge(std::move(input));
   ASSERT_EQ(document.segments.size(), 3U);
@@ -60,14 +60,19 @@ TEST(Merge, TimesAreMadeToHoldWhatTheDocumentPromises) {
     MergeInput input;
     const auto wild = [&]() -> double {
       switch (random() % 8) {
-        case 0: return -5;
-        case 1: return std::numeric_limits<double>::infinity();
-        case 2: return std::numeric_limits<double>::quiet_NaN();
-        default: return static_cast<double>(random() % 2000) / 100;
+        case 0:
+          return -5;
+        case 1:
+          return std::numeric_limits<double>::infinity();
+        case 2:
+          return std::numeric_limits<double>::quiet_NaN();
+        default:
+          return static_cast<double>(random() % 2000) / 100;
       }
     };
     for (int i = 0; i < 30; ++i) input.words.push_back(word(wild(), wild(), i % 3 == 0 ? "end." : "word"));
-    for (int i = 0; i < 5; ++i) input.turns.push_back({wild(), wild(), i % 2 == 0 ? "SPEAKER_00" : "SPEAKER_01"});
+    for (int i = 0; i < 5; ++i)
+      input.turns.push_back({wild(), wild(), i % 2 == 0 ? "SPEAKER_00" : "SPEAKER_01"});
     input.diarized = true;
     input.duration_s = 15;
     const Document document = merge(std::move(input));
@@ -107,8 +112,8 @@ TEST(Json, WhatIsWrittenIsReadAgain) {
 }
 
 TEST(Json, OlderAndOtherShapesAreRead) {
-  const Result<Document> without_words =
-      from_json(R"({"text":"Hi there.","segments":[{"start":0.0,"end":2.5,"text":" Hi there."}],"language":"english"})");
+  const Result<Document> without_words = from_json(
+      R"({"text":"Hi there.","segments":[{"start":0.0,"end":2.5,"text":" Hi there."}],"language":"english"})");
   ASSERT_TRUE(without_words) << without_words.error().message;
   EXPECT_EQ(without_words->language, "en");
   ASSERT_EQ(without_words->segments.size(), 1U);
@@ -122,7 +127,8 @@ TEST(Json, OlderAndOtherShapesAreRead) {
 }
 
 TEST(Json, WhatIsNoTranscriptIsRefused) {
-  for (const char* text : {"", "[]", "{\"segments\":7}", "{\"segments\":[{\"text\":5}]}", "{\"text\":\"a\"", "\xff"}) {
+  for (const char* text :
+       {"", "[]", "{\"segments\":7}", "{\"segments\":[{\"text\":5}]}", "{\"text\":\"a\"", "\xff"}) {
     EXPECT_FALSE(from_json(text)) << text;
   }
 }

@@ -14,7 +14,9 @@ namespace {
 
 constexpr std::array<std::string_view, 6> kNames = {"md", "txt", "srt", "vtt", "tsv", "json"};
 
-char to_lower(char c) { return c >= 'A' && c <= 'Z' ? static_cast<char>(c - 'A' + 'a') : c; }
+char to_lower(char c) {
+  return c >= 'A' && c <= 'Z' ? static_cast<char>(c - 'A' + 'a') : c;
+}
 
 // A field of a line of fields.
 std::string one_field(std::string_view text) {
@@ -33,7 +35,9 @@ std::optional<Format> parse_format(std::string_view name) {
   return std::nullopt;
 }
 
-std::string_view format_name(Format format) { return kNames[static_cast<size_t>(format)]; }
+std::string_view format_name(Format format) {
+  return kNames[static_cast<size_t>(format)];
+}
 
 std::string display_name(const Document& document, std::string_view speaker_id) {
   const auto speaker = std::ranges::find(document.speakers, speaker_id, &Speaker::id);
@@ -51,20 +55,26 @@ std::string to_tsv(const Document& document) {
   std::string out = "start_ms\tend_ms\tspeaker\ttext\n";
   for (const Segment& segment : document.segments) {
     const std::string name = document.diarized ? display_name(document, segment.speaker) : "";
-    out += fmt::format("{}\t{}\t{}\t{}\n", std::llround(segment.start * 1000), std::llround(segment.end * 1000),
-                       one_field(name), one_field(segment.text));
+    out += fmt::format("{}\t{}\t{}\t{}\n", std::llround(segment.start * 1000),
+                       std::llround(segment.end * 1000), one_field(name), one_field(segment.text));
   }
   return out;
 }
 
 std::string export_document(const Document& document, Format format) {
   switch (format) {
-    case Format::md: return to_markdown(document);
-    case Format::txt: return to_plain_text(document);
-    case Format::srt: return to_srt(document);
-    case Format::vtt: return to_vtt(document);
-    case Format::tsv: return to_tsv(document);
-    case Format::json: return to_json(document);
+    case Format::md:
+      return to_markdown(document);
+    case Format::txt:
+      return to_plain_text(document);
+    case Format::srt:
+      return to_srt(document);
+    case Format::vtt:
+      return to_vtt(document);
+    case Format::tsv:
+      return to_tsv(document);
+    case Format::json:
+      return to_json(document);
   }
   return {};
 }

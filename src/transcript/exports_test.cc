@@ -35,9 +35,10 @@ Word word(double start, double end, const std::string& text) {
 // Two people, an hour in: Ada asks, Ben answers.
 Document conversation() {
   MergeInput input;
-  input.words = {word(0.5, 0.75, "Do"),    word(0.75, 1, "you"),     word(1, 1.5, "hear"),   word(1.5, 2, "me?"),
-                 word(2.5, 3, "Yes,"),     word(3, 3.25, "R&D"),     word(3.25, 4, "hears"), word(4, 4.5, "you."),
-                 word(3700, 3700.5, "Not"), word(3700.5, 3701, "now.")};
+  input.words = {word(0.5, 0.75, "Do"),     word(0.75, 1, "you"), word(1, 1.5, "hear"),
+                 word(1.5, 2, "me?"),       word(2.5, 3, "Yes,"), word(3, 3.25, "R&D"),
+                 word(3.25, 4, "hears"),    word(4, 4.5, "you."), word(3700, 3700.5, "Not"),
+                 word(3700.5, 3701, "now.")};
   input.turns = {{0.5, 2, "SPEAKER_00"}, {2.5, 4.5, "SPEAKER_01"}, {3700, 3701, "SPEAKER_00"}};
   input.diarized = true;
   input.duration_s = 3702.5;
@@ -92,8 +93,9 @@ double seconds(const std::string& clock) {
 
 // Whatever the words are: at most 2 lines of 42 columns, at most 7 s, no overlap, all words, in order.
 TEST(Subtitles, KeepTheirRulesOnRandomWords) {
-  static const char* const kWords[] = {"a", "of", "house,", "transcription", "Yes.", "incomprehensibilities", "und",
-                                       "Grüße!", "日本語", "12,000", "naïve", "x"};
+  static const char* const kWords[] = {
+      "a",   "of",     "house,", "transcription", "Yes.",  "incomprehensibilities",
+      "und", "Grüße!", "日本語", "12,000",        "naïve", "x"};
   std::mt19937 random(3);
   for (int round = 0; round < 60; ++round) {
     MergeInput input;

@@ -19,9 +19,13 @@ namespace bj = boost::json;
 
 // ---- writing
 
-std::string quoted(std::string_view text) { return bj::serialize(bj::string_view(text.data(), text.size())); }
+std::string quoted(std::string_view text) {
+  return bj::serialize(bj::string_view(text.data(), text.size()));
+}
 
-std::string quoted_or_null(std::string_view text) { return text.empty() ? "null" : quoted(text); }
+std::string quoted_or_null(std::string_view text) {
+  return text.empty() ? "null" : quoted(text);
+}
 
 std::string number(double value) {
   std::string text = fmt::format("{}", json::rounded(value, 3) + 0.0);  // + 0.0: no negative zero
@@ -238,7 +242,8 @@ void settle_speakers(Document& document) {
 
 bool is_speaker_id(std::string_view id) {
   constexpr std::string_view kPrefix = "SPEAKER_";
-  if (!id.starts_with(kPrefix) || id.size() < kPrefix.size() + 2 || id.size() > kPrefix.size() + 6) return false;
+  if (!id.starts_with(kPrefix) || id.size() < kPrefix.size() + 2 || id.size() > kPrefix.size() + 6)
+    return false;
   return id.substr(kPrefix.size()).find_first_not_of("0123456789") == std::string_view::npos;
 }
 
@@ -353,9 +358,10 @@ std::string to_json(const Document& document) {
   const auto times = [](const auto& item) {
     return fmt::format("\"start\":{},\"end\":{}", number(item.start), number(item.end));
   };
-  std::string out = fmt::format("{{\"transcription_id\":{},\n\"text\":{},\n\"language\":{},\n\"duration_seconds\":{}",
-                                quoted_or_null(document.transcription_id), quoted(document.text()),
-                                quoted_or_null(document.language), number(document.duration_s));
+  std::string out =
+      fmt::format("{{\"transcription_id\":{},\n\"text\":{},\n\"language\":{},\n\"duration_seconds\":{}",
+                  quoted_or_null(document.transcription_id), quoted(document.text()),
+                  quoted_or_null(document.language), number(document.duration_s));
   append_array(out, "segments", document.segments, [&](const Segment& segment) {
     return fmt::format("{{\"id\":{},{}{},\"text\":{}}}", quoted(segment.id), times(segment),
                        speaker_field(document, segment.speaker), quoted(segment.text));

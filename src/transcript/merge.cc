@@ -8,9 +8,9 @@
 namespace hansard::transcript {
 namespace {
 
-constexpr double kReach_s = 0.5;      // how far a word outside of all turns looks for one
-constexpr double kSame_s = 0.0005;    // times are whole milliseconds
-constexpr double kFaint_s = 0.05;     // a lead in overlap that is within the error of word times
+constexpr double kReach_s = 0.5;        // how far a word outside of all turns looks for one
+constexpr double kSame_s = 0.0005;      // times are whole milliseconds
+constexpr double kFaint_s = 0.05;       // a lead in overlap that is within the error of word times
 constexpr double kJoinedPause_s = 0.3;  // below it, words belong to one flow of speech
 
 struct Overlap {
@@ -94,7 +94,8 @@ void assign_speakers(std::vector<Word>& words, std::span<const Turn> turns) {
     before = word.speaker;
   }
   const auto first_known = std::ranges::find_if(words, [](const Word& w) { return !w.speaker.empty(); });
-  const std::string& first_speaker = first_known == words.end() ? turns.front().speaker : first_known->speaker;
+  const std::string& first_speaker =
+      first_known == words.end() ? turns.front().speaker : first_known->speaker;
   for (auto word = words.begin(); word != first_known; ++word) word->speaker = first_speaker;
   smooth(words, leads);
 }

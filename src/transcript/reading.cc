@@ -21,8 +21,8 @@ struct Paragraph {
   std::string text;
 };
 
-// A paragraph in columns: from kFull on it ends with its sentence, at kOverfull anywhere; a pause of kPause_s ends
-// one that is worth ending.
+// A paragraph in columns: from kFull on it ends with its sentence, at kOverfull anywhere; a pause of kPause_s
+// ends one that is worth ending.
 constexpr int kWorthEnding = 200;
 constexpr int kFull = 500;
 constexpr int kOverfull = 900;
@@ -54,8 +54,10 @@ std::vector<Paragraph> paragraphs_of(const Document& document) {
 
 // True where `text` at `at` would be read as an entity, as in "&lt;".
 bool begins_entity(std::string_view text, size_t at) {
-  const std::string_view rest = text.substr(at + 1, text.find_first_not_of(
-      "#0123456789abcdefghijklmnopqrstuvwxyzABCDEFGHIJKLMNOPQRSTUVWXYZ", at + 1) - at - 1);
+  const std::string_view rest = text.substr(
+      at + 1,
+      text.find_first_not_of("#0123456789abcdefghijklmnopqrstuvwxyzABCDEFGHIJKLMNOPQRSTUVWXYZ", at + 1) - at -
+          1);
   const size_t end = at + 1 + rest.size();
   return !rest.empty() && end < text.size() && text[end] == ';';
 }
@@ -76,15 +78,17 @@ std::string escaped(std::string_view text, std::string_view more = "") {
   for (size_t i = 0; i < text.size(); ++i) {
     const char c = text[i];
     const bool special = std::string_view("\\`*[]<~").find(c) != std::string_view::npos ||
-                         (c == '_' && !inside_word(text, i)) ||
-                         more.find(c) != std::string_view::npos || (c == '&' && begins_entity(text, i));
+                         (c == '_' && !inside_word(text, i)) || more.find(c) != std::string_view::npos ||
+                         (c == '&' && begins_entity(text, i));
     if (special) out += '\\';
     out += c == '\n' || c == '\r' ? ' ' : c;
   }
   return out;
 }
 
-std::string heading(std::string_view text) { return escaped(text, "#"); }
+std::string heading(std::string_view text) {
+  return escaped(text, "#");
+}
 
 // "0:14:19"
 std::string full_clock(double seconds) {
@@ -108,7 +112,8 @@ std::string facts(const Document& document) {
   fact("Model", document.transcription_model);
   fact("Date", document.date);
   for (const Warning& warning : document.warnings) {
-    out += fmt::format("\n> **Note:** {}\n", escaped(warning.message.empty() ? warning.code : warning.message));
+    out +=
+        fmt::format("\n> **Note:** {}\n", escaped(warning.message.empty() ? warning.code : warning.message));
   }
   return out;
 }
@@ -116,8 +121,7 @@ std::string facts(const Document& document) {
 }  // namespace
 
 std::string to_markdown(const Document& document) {
-  std::string out =
-      fmt::format("# {}\n\n", heading(document.title.empty() ? "Transcript" : document.title));
+  std::string out = fmt::format("# {}\n\n", heading(document.title.empty() ? "Transcript" : document.title));
   out += facts(document);
   if (document.segments.empty()) return out + "\nNo speech was found in this recording.\n";
   std::string_view speaker;

@@ -1,5 +1,6 @@
-// Subtitles: SRT and WebVTT. Words become cues by the cheapest way to cut them (dynamic programming over all cuts
-// that keep the limits), so that cues end where sentences, clauses or pauses do, and their lines are even.
+// Subtitles: SRT and WebVTT. Words become cues by the cheapest way to cut them (dynamic programming over all
+// cuts that keep the limits), so that cues end where sentences, clauses or pauses do, and their lines are
+// even.
 #include <algorithm>
 #include <cmath>
 #include <limits>
@@ -19,21 +20,21 @@ namespace {
 constexpr int kLineWidth = 42;
 constexpr double kLongestCue_s = 7;
 constexpr double kShortestCue_s = 1;
-constexpr double kLongPause_s = 1;        // no cue spans it
+constexpr double kLongPause_s = 1;  // no cue spans it
 constexpr double kNoticedPause_s = 0.3;
 constexpr double kHalfMillisecond_s = 0.0005;
-constexpr int kPrefixWidth = 30;          // of a speaker's name in SRT
-constexpr size_t kMostAtoms = 200;        // of a cue; more would be marks without width
+constexpr int kPrefixWidth = 30;    // of a speaker's name in SRT
+constexpr size_t kMostAtoms = 200;  // of a cue; more would be marks without width
 
-// Costs of a cut. Only their relations matter: one more cue is worth avoiding a cut between two words of a clause,
-// not one at a clause's end.
+// Costs of a cut. Only their relations matter: one more cue is worth avoiding a cut between two words of a
+// clause, not one at a clause's end.
 constexpr int kCueCost = 40;
 constexpr int kCutInClauseCost = 60;
 constexpr int kCutAtClauseCost = 12;
 constexpr int kCutAtPauseCost = 10;
 constexpr int kInnerSentenceCost = 10;
 constexpr int kInnerPauseCostPerSecond = 40;
-constexpr int kFlashCost = 30;            // for a cue that is shown for less than kShortestCue_s
+constexpr int kFlashCost = 30;  // for a cue that is shown for less than kShortestCue_s
 constexpr int kLineInClauseCost = 8;
 constexpr int kLineAtClauseCost = 2;
 constexpr int kUnevenColumnsPerCost = 4;
@@ -70,8 +71,8 @@ std::vector<Atom> words_of_text(std::string_view text) {
   for (size_t at = 0; at < text.size();) {
     const size_t begin = at;
     const char32_t character = next_character(text, at);
-    const bool cut = before == U' ' || (!clings_to(before, character) &&
-                                        (is_spaceless(before) || is_spaceless(character)));
+    const bool cut = before == U' ' ||
+                     (!clings_to(before, character) && (is_spaceless(before) || is_spaceless(character)));
     if (character != U' ') {
       if (cut) words.push_back({0, 0, "", before == U' '});
       words.back().text += text.substr(begin, at - begin);
@@ -111,8 +112,8 @@ std::vector<Atom> words_of(const Document& document, size_t segment_index) {
   return words;
 }
 
-// Bytes of the first part of a text that is wider than a line: up to a hyphen or slash in the later half of the
-// line, else all that fits.
+// Bytes of the first part of a text that is wider than a line: up to a hyphen or slash in the later half of
+// the line, else all that fits.
 size_t first_part_bytes(std::string_view text) {
   size_t fitting = 0;
   size_t after_mark = 0;
@@ -155,7 +156,8 @@ void append_cut(std::vector<Atom>& atoms, Atom atom) {
 
 // Whether no line may break between two words.
 bool belong_together(const Atom& before, const Atom& word) {
-  if (display_width(before.text) + (word.space_before ? 1 : 0) + display_width(word.text) > kLineWidth) return false;
+  if (display_width(before.text) + (word.space_before ? 1 : 0) + display_width(word.text) > kLineWidth)
+    return false;
   if (is_closing(word.text) || ends_opening(before.text)) return true;
   size_t at = 0;
   return !word.space_before && !is_spaceless(last_character(before.text)) &&
@@ -254,7 +256,8 @@ class Cutter {
   // A single word may last as long as it likes; its cue is cut short.
   bool lasts_too_long(size_t first, size_t end) const {
     const size_t alone = begins_with_name_ && first == 0 ? 2 : 1;
-    return end - first > alone && atoms_[end - 1].end - atoms_[first].start > kLongestCue_s + kHalfMillisecond_s;
+    return end - first > alone &&
+           atoms_[end - 1].end - atoms_[first].start > kLongestCue_s + kHalfMillisecond_s;
   }
 
   double pause_before(size_t i) const { return atoms_[i].start - atoms_[i - 1].end; }
@@ -306,9 +309,12 @@ class Cutter {
   std::vector<bool> ends_clause_;
 };
 
-int64_t to_ms(double seconds) { return std::llround(seconds * 1000); }
+int64_t to_ms(double seconds) {
+  return std::llround(seconds * 1000);
+}
 
-// Times that keep the limits: no overlap, at most kLongestCue_s, shown for kShortestCue_s where there is room.
+// Times that keep the limits: no overlap, at most kLongestCue_s, shown for kShortestCue_s where there is
+// room.
 void settle_times(std::vector<Cue>& cues, double duration_s) {
   int64_t free_from = 0;
   for (Cue& cue : cues) {
@@ -344,8 +350,8 @@ std::vector<Cue> cues_of(std::span<const Block> blocks, double duration_s) {
 // ---- cues to text
 
 std::string clock(int64_t ms, char decimal_mark) {
-  return fmt::format("{:02}:{:02}:{:02}{}{:03}", ms / 3'600'000, ms / 60'000 % 60, ms / 1000 % 60, decimal_mark,
-                     ms % 1000);
+  return fmt::format("{:02}:{:02}:{:02}{}{:03}", ms / 3'600'000, ms / 60'000 % 60, ms / 1000 % 60,
+                     decimal_mark, ms % 1000);
 }
 
 // "Ada: ", short enough to stand before a word.
@@ -366,7 +372,8 @@ std::string name_prefix(std::string_view name) {
 }
 
 bool has_several_speakers(std::span<const Block> blocks) {
-  return std::ranges::any_of(blocks, [&](const Block& block) { return block.speaker != blocks.front().speaker; });
+  return std::ranges::any_of(blocks,
+                             [&](const Block& block) { return block.speaker != blocks.front().speaker; });
 }
 
 // Puts its name before each block that begins what a speaker says.
@@ -389,10 +396,17 @@ std::string escaped(std::string_view text) {
   std::string out;
   for (const char c : text) {
     switch (c) {
-      case '&': out += "&amp;"; break;
-      case '<': out += "&lt;"; break;
-      case '>': out += "&gt;"; break;
-      default: out += c;
+      case '&':
+        out += "&amp;";
+        break;
+      case '<':
+        out += "&lt;";
+        break;
+      case '>':
+        out += "&gt;";
+        break;
+      default:
+        out += c;
     }
   }
   return out;

@@ -46,10 +46,18 @@ bool is_space(char32_t c) {
 constexpr char32_t kNoBreakSpace = 0xA0;
 
 // Marks after which a sentence's end still shows: Hello.” (He left.)
-bool is_closer(char32_t c) { return in(U"\"'`)]}”’“»›」』）】》〉］｣", c); }
-bool is_opener(char32_t c) { return in(U"\"'`([{“‘„«‹「『（【《〈［｢¿¡", c); }
-bool is_sentence_mark(char32_t c) { return in(U"?!…。？！．｡؟۔।॥።။។‼⁇⁈⁉", c); }
-bool is_clause_mark(char32_t c) { return in(U",;:–—―、，；：،؛·፣", c); }
+bool is_closer(char32_t c) {
+  return in(U"\"'`)]}”’“»›」』）】》〉］｣", c);
+}
+bool is_opener(char32_t c) {
+  return in(U"\"'`([{“‘„«‹「『（【《〈［｢¿¡", c);
+}
+bool is_sentence_mark(char32_t c) {
+  return in(U"?!…。？！．｡؟۔।॥።။។‼⁇⁈⁉", c);
+}
+bool is_clause_mark(char32_t c) {
+  return in(U",;:–—―、，；：،؛·፣", c);
+}
 
 std::string_view without_last(std::string_view text) {
   size_t size = text.size();
@@ -80,10 +88,10 @@ std::string_view last_token(std::string_view text) {
 // Short forms before a full stop that are followed by what they belong to. Those that often end a sentence
 // ("etc.", "No.") are left out.
 constexpr std::array<std::string_view, 46> kShortForms = {
-    "approx", "bijv", "bzw",  "ca",  "capt", "cf",  "col",  "corp", "dhr",  "dr",   "dra", "evtl",
-    "fig",    "gen",  "ggf",  "gov", "hon",  "hr",  "inc",  "jr",   "lt",   "ltd",  "mevr", "mlle",
-    "mme",    "mr",   "mrs",  "ms",  "mt",   "mx",  "ph",   "prof", "rep",  "rev",  "sen", "sgt",
-    "sig",    "sr",   "sra",  "st",  "str",  "tel", "usw",  "vgl",  "viz",  "vs"};
+    "approx", "bijv", "bzw", "ca",  "capt", "cf",  "col", "corp", "dhr", "dr",  "dra",  "evtl",
+    "fig",    "gen",  "ggf", "gov", "hon",  "hr",  "inc", "jr",   "lt",  "ltd", "mevr", "mlle",
+    "mme",    "mr",   "mrs", "ms",  "mt",   "mx",  "ph",  "prof", "rep", "rev", "sen",  "sgt",
+    "sig",    "sr",   "sra", "st",  "str",  "tel", "usw", "vgl",  "viz", "vs"};
 
 bool is_short_form(std::string_view token) {
   std::string lower(token);
@@ -110,7 +118,9 @@ bool is_initial(std::string_view token) {
   return character_count(token) == 1 && token != "I" && last_character(token) < kEndOfLatin;
 }
 
-bool is_digit(char32_t c) { return c >= U'0' && c <= U'9'; }
+bool is_digit(char32_t c) {
+  return c >= U'0' && c <= U'9';
+}
 
 }  // namespace
 
@@ -181,7 +191,9 @@ bool ends_sentence(std::string_view text) {
   return !is_digit(last_character(token)) && !is_dotted(token) && !is_initial(token) && !is_short_form(token);
 }
 
-bool ends_clause(std::string_view text) { return is_clause_mark(last_character(without_closers(text))); }
+bool ends_clause(std::string_view text) {
+  return is_clause_mark(last_character(without_closers(text)));
+}
 
 bool is_closing(std::string_view text) {
   for (size_t at = 0; at < text.size();) {

@@ -1,5 +1,6 @@
 // What the transcript has to know of writing: UTF-8, width on a screen, and where sentences and clauses end.
-// Pure functions. Every text is valid UTF-8 but where said otherwise; columns are those of a fixed-width screen.
+// Pure functions. Every text is valid UTF-8 but where said otherwise; columns are those of a fixed-width
+// screen.
 #pragma once
 
 #include <cstddef>

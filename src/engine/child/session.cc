@@ -26,14 +26,15 @@ namespace {
 namespace bj = json::bj;
 
 // Names program and libraries in what the parent keeps: results of another build are not taken up.
-constexpr std::string_view kBuild = "hansard-engine " HANSARD_VERSION " ctranslate2 " HANSARD_CTRANSLATE2_VERSION
-                                    " onnxruntime " HANSARD_ONNXRUNTIME_VERSION;
+constexpr std::string_view kBuild =
+    "hansard-engine " HANSARD_VERSION " ctranslate2 " HANSARD_CTRANSLATE2_VERSION
+    " onnxruntime " HANSARD_ONNXRUNTIME_VERSION;
 
 // Progress is sent at most so often; a call of the model may report much more.
 constexpr auto kProgressInterval = std::chrono::milliseconds(100);
 
-// Who speaks is looked for where speech is at all likely: a far voice that gives no words is still a voice, a tone is
-// not.
+// Who speaks is looked for where speech is at all likely: a far voice that gives no words is still a voice, a
+// tone is not.
 constexpr float kVoiceThreshold = 0.3F;
 
 Channel* log_channel = nullptr;
@@ -122,7 +123,8 @@ class Session {
   Result<void> hello(const Message& message) {
     const bj::object& in = message.header;
     if (TRY(json::get_integer(in, "version")) != kProtocolVersion) {
-      return fail(ErrorCode::internal, "hansard and hansard-engine are of different versions; install both anew");
+      return fail(ErrorCode::internal,
+                  "hansard and hansard-engine are of different versions; install both anew");
     }
     options_.device = TRY(parse_device(TRY(json::get_string(in, "device"))));
     options_.compute_type = TRY(parse_compute_type(TRY(json::get_string(in, "compute_type"))));
@@ -184,7 +186,8 @@ class Session {
   }
 
   Result<Pcm> take_spool(Message& message) {
-    if (message.descriptors.size() != 1) return fail(ErrorCode::internal, "a request came without a recording");
+    if (message.descriptors.size() != 1)
+      return fail(ErrorCode::internal, "a request came without a recording");
     const int64_t samples = TRY(json::get_integer(message.header, "samples", 0));
     spool_ = std::move(message.descriptors[0]);
     return Pcm(spool_.get(), samples);
@@ -205,8 +208,8 @@ class Session {
     struct stat status = {};
     return ::fstat(pcm.fd(), &status) == 0 && status.st_ino == recording_.st_ino &&
            status.st_dev == recording_.st_dev && status.st_size == recording_.st_size &&
-           status.st_ctim.tv_sec == recording_.st_ctim.tv_sec && status.st_ctim.tv_nsec == recording_.st_ctim.tv_nsec &&
-           !probabilities_.empty();
+           status.st_ctim.tv_sec == recording_.st_ctim.tv_sec &&
+           status.st_ctim.tv_nsec == recording_.st_ctim.tv_nsec && !probabilities_.empty();
   }
 
   void remember_recording(const Pcm& pcm) {
@@ -227,12 +230,14 @@ class Session {
 
   Result<void> plan(Message& message, std::stop_token stop) {
     const Pcm pcm = TRY(take_spool(message));
-    const SpeechOptions speech = TRY(speech_options_from_json(*TRY(json::get_object(message.header, "speech"))));
+    const SpeechOptions speech =
+        TRY(speech_options_from_json(*TRY(json::get_object(message.header, "speech"))));
     const std::string language = TRY(json::get_string(message.header, "language"));
     const auto batch_size = static_cast<int>(TRY(json::get_integer(message.header, "batch_size", 1, 256)));
     const std::string speech_model = TRY(json::get_string(message.header, "speech_model"));
     const std::string transcription_model = TRY(json::get_string(message.header, "transcription_model"));
-    const std::span<const float> probabilities = TRY(speech_probabilities(pcm, speech_model, part(0, 0.5), stop));
+    const std::span<const float> probabilities =
+        TRY(speech_probabilities(pcm, speech_model, part(0, 0.5), stop));
     const std::vector<Piece> regions = speech_regions(probabilities, pcm.sample_count(), speech);
     Plan result;
     result.windows = pack_windows(regions, probabilities);
@@ -275,7 +280,8 @@ class Session {
     const Pcm pcm = TRY(take_spool(message));
     const std::string speech_model = TRY(json::get_string(message.header, "speech_model"));
     Diarizer* diarizer = TRY(model<Diarizer>(TRY(json::get_string(message.header, "diarization_model"))));
-    const std::span<const float> probabilities = TRY(speech_probabilities(pcm, speech_model, part(0, 0.05), stop));
+    const std::span<const float> probabilities =
+        TRY(speech_probabilities(pcm, speech_model, part(0, 0.05), stop));
     const std::vector<Piece> regions =
         speech_regions(probabilities, pcm.sample_count(), {.threshold = kVoiceThreshold});
     const std::string bytes = TRY(diarizer->voices(pcm, regions, part(0.05, 1), stop));

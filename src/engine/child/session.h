@@ -2,7 +2,8 @@
 // answers with results as they become ready. See engine/protocol.h for frames.
 //
 // From the parent                                     answered by
-//   hello     version, device, compute_type, threads,   hello  version, device, device_note, compute_type, build
+//   hello     version, device, compute_type, threads,   hello  version, device, device_note, compute_type,
+//   build
 //             max_loaded, idle_timeout_s, log_level
 //   load      id, kind, files; descriptors in order     done
 //   plan      samples, speech_model, …; a spool         progress…, done  plan
@@ -17,9 +18,9 @@
 
 namespace hansard::engine {
 
-// Serves until the parent closes its end or nothing was asked for as long as the hello's idle timeout. Returns
-// the exit code of the process. Reads the socket in a thread of its own, so that a cancel is heard during work
-// and the end of the parent ends this process at once.
+// Serves until the parent closes its end or nothing was asked for as long as the hello's idle timeout.
+// Returns the exit code of the process. Reads the socket in a thread of its own, so that a cancel is heard
+// during work and the end of the parent ends this process at once.
 int serve(UniqueFd socket);
 
 }  // namespace hansard::engine

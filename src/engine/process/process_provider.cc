@@ -97,7 +97,8 @@ class ProcessProvider : public Provider {
     const bj::object* object = TRY(trusted(json::get_object(done.header, "plan")));
     Plan result = TRY(trusted(plan_from_json(*object)));
     for (const Window& window : result.windows) {
-      if (window.pieces.back().end > pcm.sample_count()) return broken("a window lies outside of the recording");
+      if (window.pieces.back().end > pcm.sample_count())
+        return broken("a window lies outside of the recording");
     }
     return result;
   }
@@ -128,10 +129,11 @@ class ProcessProvider : public Provider {
     return std::move(done.payload);
   }
 
-  Result<std::vector<Turn>> diarize(const DiarizeRequest& request, Sink& sink, std::stop_token stop) override {
+  Result<std::vector<Turn>> diarize(const DiarizeRequest& request, Sink& sink,
+                                    std::stop_token stop) override {
     TRY(ensure_started());
-    const Message done = TRY(call({{"type", "diarize"}, {"speakers", to_json(request.speakers)}},
-                                  request.voices, {}, sink, stop));
+    const Message done = TRY(
+        call({{"type", "diarize"}, {"speakers", to_json(request.speakers)}}, request.voices, {}, sink, stop));
     return trusted(turns_from_json(*TRY(trusted(json::get_array(done.header, "turns")))));
   }
 
@@ -157,7 +159,8 @@ class ProcessProvider : public Provider {
     child.argv = {options_.program.string()};
     // Large blocks come and go with every window: with huge pages the kernel clears them 30 % faster in all.
     // Threads that wait must not spin: beside other work they would take its time.
-    child.environment = {"LC_ALL=C.UTF-8", "GLIBC_TUNABLES=glibc.malloc.hugetlb=1", "OMP_WAIT_POLICY=PASSIVE"};
+    child.environment = {"LC_ALL=C.UTF-8", "GLIBC_TUNABLES=glibc.malloc.hugetlb=1",
+                         "OMP_WAIT_POLICY=PASSIVE"};
     child.descriptors = {{3, theirs.get()}};
     if (log::level() <= log::Level::debug) child.descriptors.emplace_back(2, STDERR_FILENO);
     child.limits.nice = kNice;
@@ -181,7 +184,8 @@ class ProcessProvider : public Provider {
     Sink none;
     const Message hello = TRY(wait_for_answer("hello", limits::kEngineStart, none, {}));
     if (TRY(trusted(json::get_integer(hello.header, "version"))) != kProtocolVersion) {
-      return fail(ErrorCode::internal, "hansard and hansard-engine are of different versions; install both anew");
+      return fail(ErrorCode::internal,
+                  "hansard and hansard-engine are of different versions; install both anew");
     }
     capabilities_.provider = "local";
     capabilities_.device = TRY(trusted(json::get_string(hello.header, "device")));
@@ -211,8 +215,8 @@ class ProcessProvider : public Provider {
       Result<UniqueFd> opened = open_for_read(model.folder / file.name);
       if (!opened) {
         return fail(ErrorCode::model_corrupt,
-                    fmt::format("model {} lacks its file {}; repair it with: hansard models install {}", model.id,
-                                file.name, model.id),
+                    fmt::format("model {} lacks its file {}; repair it with: hansard models install {}",
+                                model.id, file.name, model.id),
                     opened.error().message);
       }
       names.emplace_back(file.name);
@@ -220,13 +224,15 @@ class ProcessProvider : public Provider {
       files.push_back(std::move(*opened));
     }
     Sink none;
-    TRY(call({{"type", "load"}, {"id", model.id}, {"kind", kind_name(model.kind)}, {"files", std::move(names)}},
-             {}, descriptors, none, stop));
+    TRY(call(
+        {{"type", "load"}, {"id", model.id}, {"kind", kind_name(model.kind)}, {"files", std::move(names)}},
+        {}, descriptors, none, stop));
     note_loaded(model);
     return {};
   }
 
-  // What the child unloads to make room it can load again: forgetting more than it does costs a load, no more.
+  // What the child unloads to make room it can load again: forgetting more than it does costs a load, no
+  // more.
   void note_loaded(const models::Installed& model) {
     if (model.kind != models::Kind::speech) {
       std::erase_if(order_, [&](const std::string& other) { return !loaded_.contains(other); });
@@ -241,8 +247,8 @@ class ProcessProvider : public Provider {
 
   // ---- one request
 
-  Result<Message> call(bj::object header, std::string_view payload, std::span<const int> descriptors, Sink& sink,
-                       std::stop_token stop) {
+  Result<Message> call(bj::object header, std::string_view payload, std::span<const int> descriptors,
+                       Sink& sink, std::stop_token stop) {
     Result<Message> answer = send_and_wait(std::move(header), payload, descriptors, sink, stop);
     if (!answer && ends_child(answer.error().code)) close();
     return answer;
@@ -260,7 +266,8 @@ class ProcessProvider : public Provider {
     return wait_for_answer("done", limits::kEngineSilence, sink, stop);
   }
 
-  Result<Message> wait_for_answer(std::string_view type, Clock::duration silence, Sink& sink, std::stop_token stop) {
+  Result<Message> wait_for_answer(std::string_view type, Clock::duration silence, Sink& sink,
+                                  std::stop_token stop) {
     const StopEvent stop_event(stop);
     std::optional<Clock::time_point> canceled_at;
     Clock::time_point heard_at = Clock::now();
@@ -314,7 +321,8 @@ class ProcessProvider : public Provider {
     }
     if (message.type == "group") {
       GroupText text = TRY(trusted(group_from_json(*TRY(trusted(json::get_object(message.header, "text"))))));
-      if (expected_groups_.empty() || text.group != expected_groups_.front()) return broken("an unexpected group");
+      if (expected_groups_.empty() || text.group != expected_groups_.front())
+        return broken("an unexpected group");
       expected_groups_.erase(expected_groups_.begin());
       return sink.group(std::move(text));
     }
@@ -322,12 +330,15 @@ class ProcessProvider : public Provider {
   }
 
   Result<void> check_memory() {
-    if (!options_.memory_limit_bytes || resident_bytes(child_.pid()) <= *options_.memory_limit_bytes) return {};
-    return fail(ErrorCode::out_of_memory, "the engine grew over its memory limit (SPEECH_ENGINE_MEMORY_LIMIT)");
+    if (!options_.memory_limit_bytes || resident_bytes(child_.pid()) <= *options_.memory_limit_bytes)
+      return {};
+    return fail(ErrorCode::out_of_memory,
+                "the engine grew over its memory limit (SPEECH_ENGINE_MEMORY_LIMIT)");
   }
 
   static tl::unexpected<Error> broken(std::string detail) {
-    return fail(ErrorCode::engine_crashed, "the engine process gave an answer that cannot be", std::move(detail));
+    return fail(ErrorCode::engine_crashed, "the engine process gave an answer that cannot be",
+                std::move(detail));
   }
 
   // What a child says is checked; what does not hold is the child's failure, not the caller's.

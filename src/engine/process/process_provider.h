@@ -13,10 +13,10 @@
 namespace hansard::engine {
 
 struct ProcessOptions {
-  std::filesystem::path program;   // hansard-engine
+  std::filesystem::path program;  // hansard-engine
   EngineOptions engine;
-  int max_loaded = 2;              // models resident at once
-  std::chrono::seconds idle_timeout{0};  // the child exits when so long nothing was asked; 0: never
+  int max_loaded = 2;                          // models resident at once
+  std::chrono::seconds idle_timeout{0};        // the child exits when so long nothing was asked; 0: never
   std::optional<uint64_t> memory_limit_bytes;  // resident; over it the child is killed: out_of_memory
 };
 

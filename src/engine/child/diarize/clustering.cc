@@ -40,8 +40,8 @@ class Distances {
 // What clusters are learnt from.
 struct Training {
   std::vector<Embedding> raw;
-  std::vector<Embedding> rows;   // of length 1
-  std::vector<double> weights;   // seconds of speech, each moment counted once
+  std::vector<Embedding> rows;  // of length 1
+  std::vector<double> weights;  // seconds of speech, each moment counted once
 };
 
 Training gather_training(const Voices& voices, const ClusteringChoices& choices) {
@@ -52,7 +52,8 @@ Training gather_training(const Voices& voices, const ClusteringChoices& choices)
     }
     if (!chosen.empty()) break;
   }
-  const size_t step = (chosen.size() + choices.training_units - 1) / std::max<size_t>(choices.training_units, 1);
+  const size_t step =
+      (chosen.size() + choices.training_units - 1) / std::max<size_t>(choices.training_units, 1);
   // Windows overlap: each moment is seen by several.
   const double coverage = std::min(1.0, static_cast<double>(voices.hop) / kSegmentSamples);
   Training training;
@@ -81,7 +82,8 @@ std::vector<Embedding> centroids_of(std::span<const Embedding> embeddings, const
   std::vector<std::array<double, kEmbeddingSize>> sums(static_cast<size_t>(cluster_count(labels)));
   for (size_t i = 0; i < labels.size(); ++i) {
     auto& sum = sums[static_cast<size_t>(labels[i])];
-    for (size_t k = 0; k < sum.size(); ++k) sum[k] += training.weights[i] * static_cast<double>(embeddings[i][k]);
+    for (size_t k = 0; k < sum.size(); ++k)
+      sum[k] += training.weights[i] * static_cast<double>(embeddings[i][k]);
   }
   std::vector<Embedding> centroids;
   for (const auto& sum : sums) {
@@ -139,7 +141,8 @@ void merge_accidents(const Training& training, std::vector<int>& labels, const C
   renumber(labels);
 }
 
-// Exactly `wanted` clusters: the tree cut where so many clusters hold real speech, everything else given to them.
+// Exactly `wanted` clusters: the tree cut where so many clusters hold real speech, everything else given to
+// them.
 std::vector<int> force_count(const Training& training, std::span<const Merge> merges, size_t wanted) {
   const size_t leaf_count = training.rows.size();
   wanted = std::min(wanted, leaf_count);
@@ -229,7 +232,8 @@ Result<std::vector<Merge>> average_linkage(std::span<const Embedding> rows, std:
     }
   }
   // The chain finds merges out of order; by distance they form the tree (average linkage never inverts).
-  std::stable_sort(found.begin(), found.end(), [](const Found& a, const Found& b) { return a.distance < b.distance; });
+  std::stable_sort(found.begin(), found.end(),
+                   [](const Found& a, const Found& b) { return a.distance < b.distance; });
   std::vector<int> name(n);
   std::iota(name.begin(), name.end(), 0);
   std::vector<Merge> merges;
@@ -248,19 +252,20 @@ std::vector<int> cut_tree(std::span<const Merge> merges, size_t leaf_count, size
   }
   // A merge comes after what it merges, so roots can be handed down from the last to the first.
   std::vector<int> root(parent.size());
-  for (size_t i = parent.size(); i-- > 0;) root[i] = parent[i] < 0 ? static_cast<int>(i) : root[static_cast<size_t>(parent[i])];
+  for (size_t i = parent.size(); i-- > 0;)
+    root[i] = parent[i] < 0 ? static_cast<int>(i) : root[static_cast<size_t>(parent[i])];
   std::vector<int> labels(root.begin(), root.begin() + static_cast<std::ptrdiff_t>(leaf_count));
   renumber(labels);
   return labels;
 }
 
-Result<Clusters> find_clusters(const Voices& voices, const SpeakerCount& speakers, const ClusteringChoices& choices,
-                               std::stop_token stop) {
+Result<Clusters> find_clusters(const Voices& voices, const SpeakerCount& speakers,
+                               const ClusteringChoices& choices, std::stop_token stop) {
   const Training training = gather_training(voices, choices);
   if (training.rows.empty()) return Clusters{};
   const std::vector<Merge> merges = TRY(average_linkage(training.rows, stop));
-  const auto close = static_cast<size_t>(
-      std::count_if(merges.begin(), merges.end(), [&](const Merge& m) { return m.distance <= choices.distance; }));
+  const auto close = static_cast<size_t>(std::count_if(
+      merges.begin(), merges.end(), [&](const Merge& m) { return m.distance <= choices.distance; }));
   std::vector<int> labels = cut_tree(merges, training.rows.size(), close);
   merge_accidents(training, labels, choices);
   const size_t wanted = wanted_count(speakers, static_cast<size_t>(cluster_count(labels)));
@@ -292,8 +297,8 @@ std::vector<int> best_matching(std::span<const float> scores, size_t rows, size_
     for (size_t row = 0; row < rows; ++row) {
       now[row] = candidates[row][at[row]];
       if (now[row] < 0) continue;
-      distinct = distinct && std::find(now.begin(), now.begin() + static_cast<std::ptrdiff_t>(row), now[row]) ==
-                                 now.begin() + static_cast<std::ptrdiff_t>(row);
+      distinct = distinct && std::find(now.begin(), now.begin() + static_cast<std::ptrdiff_t>(row),
+                                       now[row]) == now.begin() + static_cast<std::ptrdiff_t>(row);
       sum += scores[row * columns + static_cast<size_t>(now[row])];
       ++used;
     }
@@ -329,7 +334,8 @@ std::vector<int> assign(const Voices& voices, const Clusters& clusters, const Cl
       rows.push_back(s);
       matrix.insert(matrix.end(), local[w][s].begin(), local[w][s].end());
     }
-    const std::vector<int> matching = rows.empty() ? std::vector<int>() : best_matching(matrix, rows.size(), count);
+    const std::vector<int> matching =
+        rows.empty() ? std::vector<int>() : best_matching(matrix, rows.size(), count);
     for (size_t i = 0; i < rows.size(); ++i) preferred[w][rows[i]] = matching[i];
   }
   std::vector<int> result;

@@ -129,7 +129,8 @@ TEST(Matching, IsTheBestOfAll) {
     float best = -1e9F;
     do {
       std::vector<int> of(rows);
-      for (size_t row = 0; row < rows; ++row) of[row] = order[row] < static_cast<int>(columns) ? order[row] : -1;
+      for (size_t row = 0; row < rows; ++row)
+        of[row] = order[row] < static_cast<int>(columns) ? order[row] : -1;
       best = std::max(best, sum_of(of));
     } while (std::next_permutation(order.begin(), order.end()));
     EXPECT_NEAR(sum_of(matching), best, 1e-5);
@@ -138,7 +139,8 @@ TEST(Matching, IsTheBestOfAll) {
 
 TEST(Clusters, AreAsManyAsThereAreVoices) {
   std::mt19937 random(3);
-  for (const int speakers : {1, 2, 3, 7}) EXPECT_EQ(count(conversation(speakers, 60, random), {}), static_cast<size_t>(speakers));
+  for (const int speakers : {1, 2, 3, 7})
+    EXPECT_EQ(count(conversation(speakers, 60, random), {}), static_cast<size_t>(speakers));
 }
 
 TEST(Clusters, AreAsManyAsAskedFor) {

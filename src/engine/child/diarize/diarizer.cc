@@ -1,8 +1,8 @@
 #include "engine/child/diarize/diarizer.h"
 
 #include <algorithm>
-#include <atomic>
 #include <array>
+#include <atomic>
 #include <bit>
 #include <cmath>
 #include <functional>
@@ -22,7 +22,8 @@ namespace {
 // Seconds between windows: 1 s costs twice as much and gains nothing, 5 s loses.
 constexpr int64_t kHopSamples = 2 * kSampleRate;
 constexpr int64_t kBatchWindows = 4;
-// The network hears too little of overlaps and of quiet voices: less weight for "nobody", more for two at once.
+// The network hears too little of overlaps and of quiet voices: less weight for "nobody", more for two at
+// once.
 constexpr float kNobodyBias = -0.5F;
 constexpr float kOverlapBias = 0.5F;
 // Below this, overlapped speech is better than none for an embedding.
@@ -35,8 +36,8 @@ constexpr double kAssignmentLongestS = 3;
 constexpr double kTurnBridgeS = 0.5;
 constexpr std::array<uint8_t, kSegmentClasses> kClassSpeakers{0, 1, 2, 4, 3, 5, 6};
 
-// Calls work(i) for i in [0, count), on `threads` threads. Results must go where i says, so that they do not depend
-// on the number of threads. The first error of the lowest i is returned.
+// Calls work(i) for i in [0, count), on `threads` threads. Results must go where i says, so that they do not
+// depend on the number of threads. The first error of the lowest i is returned.
 Result<void> parallel(int64_t count, int threads, const std::function<Result<void>(int64_t)>& work) {
   std::vector<Result<void>> results(static_cast<size_t>(count));
   std::atomic<int64_t> next{0};
@@ -58,8 +59,8 @@ Activity activity_of(std::span<const float> log_probabilities) {
   Activity activity{};
   for (size_t frame = 0; frame < activity.size(); ++frame) {
     std::array<float, kSegmentClasses> scores;
-    std::copy_n(log_probabilities.begin() + static_cast<std::ptrdiff_t>(frame * kSegmentClasses), kSegmentClasses,
-                scores.begin());
+    std::copy_n(log_probabilities.begin() + static_cast<std::ptrdiff_t>(frame * kSegmentClasses),
+                kSegmentClasses, scores.begin());
     scores[0] += kNobodyBias;
     for (size_t c = 4; c < scores.size(); ++c) scores[c] += kOverlapBias;
     const auto best = std::max_element(scores.begin(), scores.end()) - scores.begin();
@@ -76,7 +77,9 @@ bool overlapped(uint8_t speakers) {
 void gate(VoiceWindow& window, std::span<const Piece> speech) {
   size_t region = 0;
   for (size_t frame = 0; frame < window.activity.size(); ++frame) {
-    const auto at = window.start + static_cast<int64_t>((static_cast<double>(frame) * kFrameStep + kFrameCenter) * kSampleRate);
+    const auto at =
+        window.start +
+        static_cast<int64_t>((static_cast<double>(frame) * kFrameStep + kFrameCenter) * kSampleRate);
     while (region < speech.size() && speech[region].end <= at) ++region;
     if (region == speech.size() || at < speech[region].start) window.activity[frame] = 0;
   }
@@ -107,8 +110,8 @@ int64_t first_column(double seconds) {
 
 // Columns of a window at whose nearest frame `wanted` says yes.
 template <typename Wanted>
-std::vector<const float*> columns_where(const Columns& columns, const VoiceWindow& window, int first, int last,
-                                        const Wanted& wanted) {
+std::vector<const float*> columns_where(const Columns& columns, const VoiceWindow& window, int first,
+                                        int last, const Wanted& wanted) {
   const double start_s = static_cast<double>(window.start) / kSampleRate;
   const int64_t from = first_column(start_s + first * kFrameStep);
   const int64_t to = first_column(start_s + last * kFrameStep + 2 * kFrameCenter);
@@ -173,8 +176,8 @@ class WindowEmbedder {
 
  private:
   // Pools one stretch of a local speaker and notes where its embedding belongs; false where it is too short.
-  bool want(const VoiceWindow& window, size_t speaker, int first, int last, size_t least_columns, float& clean_s,
-            Embedding& target) {
+  bool want(const VoiceWindow& window, size_t speaker, int first, int last, size_t least_columns,
+            float& clean_s, Embedding& target) {
     int clean_frames = 0;
     for (int i = first; i < last; ++i) clean_frames += clean(window, speaker, i) ? 1 : 0;
     clean_s = static_cast<float>(clean_frames * kFrameStep);
@@ -218,7 +221,8 @@ class WindowEmbedder {
 
 class VoiceHearing final : public Diarizer {
  public:
-  VoiceHearing(std::unique_ptr<Networks> networks, int threads) : networks_(std::move(networks)), threads_(threads) {}
+  VoiceHearing(std::unique_ptr<Networks> networks, int threads)
+      : networks_(std::move(networks)), threads_(threads) {}
 
   Result<std::string> voices(const Pcm& pcm, std::span<const Piece> speech, const OnFraction& on_fraction,
                              std::stop_token stop) override {
@@ -240,8 +244,8 @@ class VoiceHearing final : public Diarizer {
   static constexpr double kSegmentShare = 0.55;  // of the time
 
   // Batches do not depend on each other; a window without any speech is not looked at.
-  Result<void> segment(const Pcm& pcm, std::span<const Piece> speech, Voices& voices, const OnFraction& on_fraction,
-                       std::stop_token stop) {
+  Result<void> segment(const Pcm& pcm, std::span<const Piece> speech, Voices& voices,
+                       const OnFraction& on_fraction, std::stop_token stop) {
     std::vector<size_t> wanted;
     for (size_t i = 0; i < voices.windows.size(); ++i) {
       const int64_t start = voices.windows[i].start;
@@ -295,7 +299,8 @@ class VoiceHearing final : public Diarizer {
       const double ready_s = static_cast<double>((first + count) * kBlockFrames) * kFbankHop / kSampleRate;
       size_t end = next_window;
       while (end < voices.windows.size() &&
-             (last || static_cast<double>(voices.windows[end].start + kSegmentSamples) / kSampleRate <= ready_s)) {
+             (last ||
+              static_cast<double>(voices.windows[end].start + kSegmentSamples) / kSampleRate <= ready_s)) {
         ++end;
       }
       TRY(embed_windows(columns, voices, next_window, end));
@@ -366,9 +371,9 @@ class VoiceHearing final : public Diarizer {
 // Who speaks in each frame of the recording: votes of the windows over it.
 struct Votes {
   size_t speakers = 0;
-  std::vector<uint8_t> for_speaker;   // [frame][speaker]
-  std::vector<uint16_t> active;       // [frame]: local speakers active, summed over windows
-  std::vector<uint16_t> windows;      // [frame]: windows over it
+  std::vector<uint8_t> for_speaker;  // [frame][speaker]
+  std::vector<uint16_t> active;      // [frame]: local speakers active, summed over windows
+  std::vector<uint16_t> windows;     // [frame]: windows over it
 };
 
 int64_t global_frame(int64_t sample) {
@@ -418,7 +423,8 @@ std::vector<std::vector<bool>> decide(const Votes& votes) {
     const uint8_t* row = votes.for_speaker.data() + frame * votes.speakers;
     for (size_t k = 0; k < order.size(); ++k) order[k] = k;
     std::stable_sort(order.begin(), order.end(), [&](size_t a, size_t b) { return row[a] > row[b]; });
-    for (size_t k = 0; k < std::min(wanted, order.size()) && row[order[k]] > 0; ++k) active[order[k]][frame] = true;
+    for (size_t k = 0; k < std::min(wanted, order.size()) && row[order[k]] > 0; ++k)
+      active[order[k]][frame] = true;
   }
   return active;
 }
@@ -446,7 +452,8 @@ std::vector<Turn> turns_of(const std::vector<bool>& active, int speaker, double 
 
 // Speakers are numbered by who is heard first.
 void number_by_appearance(std::vector<Turn>& turns) {
-  std::stable_sort(turns.begin(), turns.end(), [](const Turn& a, const Turn& b) { return a.start < b.start; });
+  std::stable_sort(turns.begin(), turns.end(),
+                   [](const Turn& a, const Turn& b) { return a.start < b.start; });
   std::map<int, int> names;
   for (Turn& turn : turns) {
     turn.speaker = names.emplace(turn.speaker, static_cast<int>(names.size())).first->second;

@@ -35,8 +35,8 @@ ModelFiles files(const std::string& id, const std::vector<std::string>& names) {
 class DiarizerModel : public testing::Test {
  protected:
   static std::unique_ptr<Diarizer> diarizer(int threads) {
-    return Diarizer::load(files("diarization-default", {"segmentation.onnx", "trunk-int8.onnx", "trunk-float.onnx",
-                                                        "projection.bin"}),
+    return Diarizer::load(files("diarization-default", {"segmentation.onnx", "trunk-int8.onnx",
+                                                        "trunk-float.onnx", "projection.bin"}),
                           threads)
         .value();
   }
@@ -49,8 +49,9 @@ class DiarizerModel : public testing::Test {
 
   static std::string conversation() {
     const Result<ChildOutput> output =
-        run_child({.argv = {"ffmpeg", "-v", "error", "-i", (deps_folder() / "recordings/endgame_nagg_nell.wav").string(),
-                            "-ac", "1", "-ar", "16000", "-f", "s16le", "-"}},
+        run_child({.argv = {"ffmpeg", "-v", "error", "-i",
+                            (deps_folder() / "recordings/endgame_nagg_nell.wav").string(), "-ac", "1", "-ar",
+                            "16000", "-f", "s16le", "-"}},
                   std::chrono::seconds(60), 16 << 20);
     EXPECT_TRUE(output && output->exit.ok());
     return output->standard_output;
@@ -117,7 +118,8 @@ TEST_F(DiarizerModel, CanBeCanceled) {
 }
 
 TEST_F(DiarizerModel, NamesADamagedModel) {
-  ModelFiles damaged = files("diarization-default", {"segmentation.onnx", "trunk-int8.onnx", "trunk-float.onnx"});
+  ModelFiles damaged =
+      files("diarization-default", {"segmentation.onnx", "trunk-int8.onnx", "trunk-float.onnx"});
   damaged.files.push_back({"projection.bin", spool("too short")});
   const auto loaded = Diarizer::load(damaged, 1);
   ASSERT_FALSE(loaded);

@@ -87,7 +87,8 @@ void power_spectrum(const std::array<float, kFftSize>& in, std::array<float, kHa
         const Complex w = t.roots[k * stride];
         const Complex a = z[base + k];
         const Complex b = z[base + k + half];
-        const Complex turned(b.real() * w.real() - b.imag() * w.imag(), b.real() * w.imag() + b.imag() * w.real());
+        const Complex turned(b.real() * w.real() - b.imag() * w.imag(),
+                             b.real() * w.imag() + b.imag() * w.real());
         z[base + k] = a + turned;
         z[base + k + half] = a - turned;
       }
@@ -136,7 +137,8 @@ Result<std::vector<float>> fbank(const Pcm& pcm, int64_t first, int64_t count) {
   if (count == 0) return frames;
   std::vector<float> samples(static_cast<size_t>((count - 1) * kFbankHop + kFbankWindow));
   TRY(pcm.read(first * kFbankHop, samples));
-  for (int64_t i = 0; i < count; ++i) one_frame(samples.data() + i * kFbankHop, frames.data() + i * kFbankBins);
+  for (int64_t i = 0; i < count; ++i)
+    one_frame(samples.data() + i * kFbankHop, frames.data() + i * kFbankBins);
   return frames;
 }
 

@@ -1,5 +1,5 @@
-// Log-mel filter banks as the speaker network was trained on: those of Kaldi (feature-fbank) with 80 bins, Hamming
-// window, no dither and no energy. Pure; any thread.
+// Log-mel filter banks as the speaker network was trained on: those of Kaldi (feature-fbank) with 80 bins,
+// Hamming window, no dither and no energy. Pure; any thread.
 #pragma once
 
 #include <cstdint>

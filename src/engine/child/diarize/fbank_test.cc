@@ -23,7 +23,8 @@ UniqueFd spool() {
   return fd;
 }
 
-// Reference: kaldi-native-fbank 1.23 of the same signal (Hamming, no dither, 80 bins, 20 to 8000 Hz, snip_edges).
+// Reference: kaldi-native-fbank 1.23 of the same signal (Hamming, no dither, 80 bins, 20 to 8000 Hz,
+// snip_edges).
 TEST(Fbank, IsThatOfKaldi) {
   constexpr std::array<int, 6> kBins{0, 1, 13, 40, 66, 79};
   const std::array<std::pair<int64_t, std::array<float, 6>>, 3> reference{{
@@ -37,7 +38,8 @@ TEST(Fbank, IsThatOfKaldi) {
   const std::vector<float> frames = fbank(pcm, 0, 23).value();
   for (const auto& [frame, values] : reference) {
     for (size_t i = 0; i < kBins.size(); ++i) {
-      EXPECT_NEAR(frames[static_cast<size_t>(frame * kFbankBins + kBins[i])], values[i], 0.02) << frame << " " << i;
+      EXPECT_NEAR(frames[static_cast<size_t>(frame * kFbankBins + kBins[i])], values[i], 0.02)
+          << frame << " " << i;
     }
   }
 }

@@ -16,8 +16,8 @@ Ort::Env& environment() {
   return env;
 }
 
-// The caller spreads windows and blocks over threads: that shares nothing, where threads inside of one call wait
-// for each other at every layer.
+// The caller spreads windows and blocks over threads: that shares nothing, where threads inside of one call
+// wait for each other at every layer.
 Ort::SessionOptions session_options() {
   Ort::SessionOptions options;
   options.SetIntraOpNumThreads(1);
@@ -92,9 +92,10 @@ class OnnxNetworks final : public Networks {
       const Ort::AllocatedStringPtr output = session.GetOutputNameAllocated(0, allocator);
       const char* output_name = output.get();
       const auto memory = Ort::MemoryInfo::CreateCpu(OrtArenaAllocator, OrtMemTypeDefault);
-      const Ort::Value in = Ort::Value::CreateTensor<float>(memory, const_cast<float*>(data.data()), data.size(),
-                                                            shape.data(), shape.size());
-      const std::vector<Ort::Value> out = session.Run(Ort::RunOptions{nullptr}, &input, &in, 1, &output_name, 1);
+      const Ort::Value in = Ort::Value::CreateTensor<float>(memory, const_cast<float*>(data.data()),
+                                                            data.size(), shape.data(), shape.size());
+      const std::vector<Ort::Value> out =
+          session.Run(Ort::RunOptions{nullptr}, &input, &in, 1, &output_name, 1);
       if (out[0].GetTensorTypeAndShapeInfo().GetElementCount() != expected_size) {
         return fail(ErrorCode::internal, "a diarization model gave a result of another shape");
       }
@@ -118,17 +119,20 @@ Result<std::unique_ptr<Networks>> Networks::load(const ModelFiles& files) {
   const std::string bytes = TRY(files.read("projection.bin"));
   std::vector<float> projection(kEmbeddingSize * (kStatisticsSize + 1));
   if (bytes.size() != projection.size() * sizeof(float)) {
-    return fail(ErrorCode::model_corrupt,
-                fmt::format("projection.bin of model {} has the wrong size; repair it with: hansard models install {}",
-                            files.id, files.id));
+    return fail(
+        ErrorCode::model_corrupt,
+        fmt::format(
+            "projection.bin of model {} has the wrong size; repair it with: hansard models install {}",
+            files.id, files.id));
   }
   std::memcpy(projection.data(), bytes.data(), bytes.size());
   try {
     return std::make_unique<OnnxNetworks>(segmentation, trunk, std::move(projection));
   } catch (const Ort::Exception& error) {
-    return fail(ErrorCode::model_corrupt,
-                fmt::format("model {} is damaged; repair it with: hansard models install {}", files.id, files.id),
-                error.what());
+    return fail(
+        ErrorCode::model_corrupt,
+        fmt::format("model {} is damaged; repair it with: hansard models install {}", files.id, files.id),
+        error.what());
   }
 }
 

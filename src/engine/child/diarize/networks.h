@@ -1,6 +1,6 @@
-// The two networks of diarization, on ONNX Runtime: segmentation (who of up to three local speakers is active,
-// frame by frame) and the trunk of the speaker embedding (WeSpeaker ResNet34-LM up to its pooling). Calls may come
-// from several threads at once; each computes on the thread that makes it.
+// The two networks of diarization, on ONNX Runtime: segmentation (who of up to three local speakers is
+// active, frame by frame) and the trunk of the speaker embedding (WeSpeaker ResNet34-LM up to its pooling).
+// Calls may come from several threads at once; each computes on the thread that makes it.
 #pragma once
 
 #include <array>
@@ -18,7 +18,7 @@ namespace hansard::engine {
 
 inline constexpr int64_t kSegmentSamples = 160'000;  // 10 s
 inline constexpr int kSegmentFrames = 589;
-inline constexpr int kSegmentClasses = 7;            // none, A, B, C, AB, AC, BC
+inline constexpr int kSegmentClasses = 7;  // none, A, B, C, AB, AC, BC
 inline constexpr int kLocalSpeakers = 3;
 inline constexpr int64_t kFrameStepSamples = 270;
 inline constexpr double kFrameStep = 270.0 / 16000;    // seconds between frames
@@ -26,12 +26,12 @@ inline constexpr double kFrameCenter = 495.5 / 16000;  // of frame 0, after the 
 
 // ---- geometry of the trunk
 
-inline constexpr int kBlockFrames = 1000;            // filter bank frames of one call: 10 s
+inline constexpr int kBlockFrames = 1000;  // filter bank frames of one call: 10 s
 inline constexpr int kBlockColumns = 125;
 inline constexpr int kColumnSize = 2560;
 inline constexpr int kEmbeddingSize = 256;
-inline constexpr double kColumnStep = 0.08;          // seconds between columns
-inline constexpr double kColumnCenter = 0.0475;      // of column 0
+inline constexpr double kColumnStep = 0.08;      // seconds between columns
+inline constexpr double kColumnCenter = 0.0475;  // of column 0
 
 class Networks {
  public:

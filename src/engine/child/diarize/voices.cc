@@ -138,7 +138,9 @@ std::vector<Unit> cut_units(const Activity& activity, uint32_t window, double br
   for (int speaker = 0; speaker < kLocalSpeakers; ++speaker) {
     std::vector<std::pair<int, int>> runs;
     for (int i = 0; i < kSegmentFrames;) {
-      const auto active = [&](int frame) { return ((activity[static_cast<size_t>(frame)] >> speaker) & 1) != 0; };
+      const auto active = [&](int frame) {
+        return ((activity[static_cast<size_t>(frame)] >> speaker) & 1) != 0;
+      };
       if (!active(i)) {
         ++i;
         continue;
@@ -196,7 +198,8 @@ Result<Voices> voices_from_bytes(std::string_view bytes) {
   const auto count = reader.get<uint32_t>();
   constexpr size_t kLeastBytes = 8;
   reader.require(voices.sample_count >= 0 && voices.hop > 0 && voices.hop <= kSegmentSamples &&
-                 count <= reader.left() / kLeastBytes && (voices.sample_count - kSegmentSamples) / voices.hop <= count);
+                 count <= reader.left() / kLeastBytes &&
+                 (voices.sample_count - kSegmentSamples) / voices.hop <= count);
   if (!reader.ok()) return damaged;
   const std::vector<int64_t> starts = window_starts(voices.sample_count, voices.hop);
   reader.require(count == 0 || count == starts.size());

@@ -1,4 +1,5 @@
-// What is known of the voices of a recording before anyone says how many speakers there are, and its form in bytes.
+// What is known of the voices of a recording before anyone says how many speakers there are, and its form in
+// bytes.
 #pragma once
 
 #include <array>
@@ -23,8 +24,8 @@ struct Unit {
   uint8_t speaker = 0;
   uint16_t first = 0;
   uint16_t last = 0;
-  float clean_s = 0;        // of it, seconds in which nobody else speaks
-  bool embedded = false;    // false where it is too short for an embedding
+  float clean_s = 0;      // of it, seconds in which nobody else speaks
+  bool embedded = false;  // false where it is too short for an embedding
   Embedding embedding{};
 };
 
@@ -32,29 +33,29 @@ struct LocalSpeaker {
   float clean_s = 0;
   bool active = false;
   bool embedded = false;
-  Embedding embedding{};    // over the whole window
+  Embedding embedding{};  // over the whole window
 };
 
 struct VoiceWindow {
-  int64_t start = 0;        // sample
+  int64_t start = 0;  // sample
   Activity activity{};
   std::array<LocalSpeaker, kLocalSpeakers> speakers;
 };
 
 struct Voices {
   int64_t sample_count = 0;
-  int64_t hop = 0;                       // samples between windows, but for the last
-  std::vector<VoiceWindow> windows;      // in order
-  std::vector<Unit> training;            // long: what voices are learnt from
-  std::vector<Unit> assignment;          // short: what is given to a speaker
+  int64_t hop = 0;                   // samples between windows, but for the last
+  std::vector<VoiceWindow> windows;  // in order
+  std::vector<Unit> training;        // long: what voices are learnt from
+  std::vector<Unit> assignment;      // short: what is given to a speaker
 };
 
-// Starts of the windows over a recording: every `hop` samples, the last one at the recording's end. One window
-// over a recording that is shorter than a window.
+// Starts of the windows over a recording: every `hop` samples, the last one at the recording's end. One
+// window over a recording that is shorter than a window.
 std::vector<int64_t> window_starts(int64_t sample_count, int64_t hop);
 
-// Cuts a window's activity into units of each local speaker: pauses of at most `bridge_s` belong to a unit, and what
-// is longer than `longest_s` is split evenly.
+// Cuts a window's activity into units of each local speaker: pauses of at most `bridge_s` belong to a unit,
+// and what is longer than `longest_s` is split evenly.
 std::vector<Unit> cut_units(const Activity& activity, uint32_t window, double bridge_s, double longest_s);
 
 // Compact bytes: run lengths and 16-bit floats.

@@ -18,8 +18,8 @@ constexpr int64_t kCutFrames = 6;
 
 using Frame = int64_t;
 
-// Speech begins at a frame that reaches the threshold and ends at the first frame below the lower one, if none
-// reaches the threshold for `min_silence_ms` after it.
+// Speech begins at a frame that reaches the threshold and ends at the first frame below the lower one, if
+// none reaches the threshold for `min_silence_ms` after it.
 std::vector<Piece> bare_regions(std::span<const float> probabilities, int64_t sample_count,
                                 const SpeechOptions& options) {
   const int64_t silence_samples = static_cast<int64_t>(options.min_silence_ms) * kSampleRate / 1000;
@@ -90,7 +90,8 @@ std::vector<Piece> speech_regions(std::span<const float> probabilities, int64_t 
   for (size_t i = 0; i < bare.size(); ++i) {
     const int64_t least = i == 0 ? 0 : (bare[i - 1].end + bare[i].start) / 2;
     const int64_t most = i + 1 == bare.size() ? sample_count : (bare[i].end + bare[i + 1].start) / 2;
-    padded.push_back({std::max(least, bare[i].start - kPadSamples), std::min(most, bare[i].end + kPadSamples)});
+    padded.push_back(
+        {std::max(least, bare[i].start - kPadSamples), std::min(most, bare[i].end + kPadSamples)});
   }
   return padded;
 }

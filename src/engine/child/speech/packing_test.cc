@@ -10,11 +10,14 @@ constexpr int64_t kFrame = kVoiceFrameSamples;
 // Probabilities from stretches of {frames, probability}.
 std::vector<float> frames(std::initializer_list<std::pair<int, float>> stretches) {
   std::vector<float> result;
-  for (const auto& [count, probability] : stretches) result.insert(result.end(), static_cast<size_t>(count), probability);
+  for (const auto& [count, probability] : stretches)
+    result.insert(result.end(), static_cast<size_t>(count), probability);
   return result;
 }
 
-int64_t samples(const std::vector<float>& probabilities) { return std::ssize(probabilities) * kFrame; }
+int64_t samples(const std::vector<float>& probabilities) {
+  return std::ssize(probabilities) * kFrame;
+}
 
 TEST(Regions, SilenceHasNone) {
   const auto quiet = frames({{100, 0.2F}});
@@ -49,8 +52,11 @@ TEST(Regions, WithoutVoiceActivityTheWholeRecordingIsOne) {
 
 TEST(Packing, FillsWindowsInOrderAndJoinsPiecesThatTouch) {
   const int64_t second = kSampleRate;
-  const std::vector<Piece> regions = {{0, 10 * second}, {10 * second, 15 * second}, {20 * second, 34 * second},
-                                      {40 * second, 41 * second}, {50 * second, 52 * second}};
+  const std::vector<Piece> regions = {{0, 10 * second},
+                                      {10 * second, 15 * second},
+                                      {20 * second, 34 * second},
+                                      {40 * second, 41 * second},
+                                      {50 * second, 52 * second}};
   const std::vector<Window> windows = pack_windows(regions, {});
   ASSERT_EQ(windows.size(), 2U);
   EXPECT_EQ(windows[0].pieces, (std::vector<Piece>{{0, 15 * second}, {20 * second, 34 * second}}));

@@ -91,7 +91,8 @@ inline std::vector<int16_t> white_noise(double seconds, double amplitude) {
   std::minstd_rand random(1);
   std::normal_distribution<double> normal(0, amplitude);
   std::vector<int16_t> samples = silence(seconds);
-  for (int16_t& sample : samples) sample = static_cast<int16_t>(32767 * std::clamp(normal(random), -1.0, 1.0));
+  for (int16_t& sample : samples)
+    sample = static_cast<int16_t>(32767 * std::clamp(normal(random), -1.0, 1.0));
   return samples;
 }
 

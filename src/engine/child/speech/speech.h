@@ -1,5 +1,5 @@
-// Where anyone speaks, and how speech is packed for decoding. Voice activity is Silero's network (v6, ONNX) on
-// 32 ms frames; packing follows "cut in pauses, abut, never decode silence".
+// Where anyone speaks, and how speech is packed for decoding. Voice activity is Silero's network (v6, ONNX)
+// on 32 ms frames; packing follows "cut in pauses, abut, never decode silence".
 #pragma once
 
 #include <functional>
@@ -15,7 +15,7 @@
 
 namespace hansard::engine {
 
-inline constexpr int kVoiceFrameSamples = 512;        // one probability each
+inline constexpr int kVoiceFrameSamples = 512;  // one probability each
 inline constexpr int64_t kWindowSamples = 30 * kSampleRate;
 
 // Fractions in [0, 1] of one call's work; called at least every few seconds of computing.

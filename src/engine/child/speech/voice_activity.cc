@@ -91,8 +91,9 @@ class Silero final : public VoiceActivity {
         tensor(state_.data(), kStateSize, half_shape),
         tensor(state_.data() + kStateSize, kStateSize, half_shape),
     };
-    const std::vector<Ort::Value> outputs = session_.Run(Ort::RunOptions{nullptr}, kInputs.data(), inputs.data(),
-                                                         inputs.size(), kOutputs.data(), kOutputs.size());
+    const std::vector<Ort::Value> outputs =
+        session_.Run(Ort::RunOptions{nullptr}, kInputs.data(), inputs.data(), inputs.size(), kOutputs.data(),
+                     kOutputs.size());
     std::copy_n(outputs[0].GetTensorData<float>(), count, out);
     std::copy_n(outputs[1].GetTensorData<float>(), kStateSize, state_.begin());
     std::copy_n(outputs[2].GetTensorData<float>(), kStateSize, state_.begin() + kStateSize);
@@ -109,8 +110,9 @@ class Silero final : public VoiceActivity {
         tensor(state_.data(), state_.size(), state_shape),
         Ort::Value::CreateTensor<int64_t>(memory_, &rate, 1, nullptr, 0),
     };
-    const std::vector<Ort::Value> outputs = session_.Run(Ort::RunOptions{nullptr}, kInputs.data(), inputs.data(),
-                                                         inputs.size(), kOutputs.data(), kOutputs.size());
+    const std::vector<Ort::Value> outputs =
+        session_.Run(Ort::RunOptions{nullptr}, kInputs.data(), inputs.data(), inputs.size(), kOutputs.data(),
+                     kOutputs.size());
     std::copy_n(outputs[1].GetTensorData<float>(), state_.size(), state_.begin());
     return *outputs[0].GetTensorData<float>();
   }
@@ -141,7 +143,8 @@ Result<std::unique_ptr<VoiceActivity>> VoiceActivity::load(const ModelFiles& fil
     return std::make_unique<Silero>(bytes);
   } catch (const Ort::Exception& error) {
     return fail(ErrorCode::model_corrupt,
-                fmt::format("The file {} of the model {} is damaged.", network->name, files.id), error.what());
+                fmt::format("The file {} of the model {} is damaged.", network->name, files.id),
+                error.what());
   }
 }
 

@@ -8,8 +8,8 @@ namespace hansard::engine::whisper {
 namespace {
 
 // Runs of characters of one class, from U+0000 up to U+FFFF. Each is 3 * length + class (0 other, 1 letter, 2
-// number), written in digits of 5 bits, the lowest first: '0' + digit, and 32 more where another digit follows.
-// Made from the general categories of the Unicode Character Database, version 16.
+// number), written in digits of 5 bits, the lowest first: '0' + digit, and 32 more where another digit
+// follows. Made from the general categories of the Unicode Character Database, version 16.
 constexpr std::string_view kRuns =
     R"(`4P1E_2B_2]44E8349543;3V23n23oZ1<U1Z1@E434S<@376=34B43:343m13j73R=Hc?3c364Bl3e6b2<=W4R4o1P1<73Z934]1)"
     R"(7E7P1:64`143k2g2\8Q14Z1P1T3K7<4?S2<4K494U2\2ER1?Y23Cc1o3^5S594f14EO<P13a1<I676S23F349=94`14W173:<P17)"
@@ -49,7 +49,8 @@ std::vector<Run> read_runs() {
 
 bool is_space(char32_t c) {
   return (c >= 0x9 && c <= 0xD) || c == 0x20 || c == 0x85 || c == 0xA0 || c == 0x1680 ||
-         (c >= 0x2000 && c <= 0x200A) || c == 0x2028 || c == 0x2029 || c == 0x202F || c == 0x205F || c == 0x3000;
+         (c >= 0x2000 && c <= 0x200A) || c == 0x2028 || c == 0x2029 || c == 0x202F || c == 0x205F ||
+         c == 0x3000;
 }
 
 // Past the first plane: old scripts, mathematical letters and digits, symbols and pictures, rare ideographs.
@@ -67,9 +68,9 @@ CharacterClass class_of(char32_t character) {
   static const std::vector<Run> runs = read_runs();
   if (is_space(character)) return CharacterClass::space;
   if (character > 0xFFFF) return class_beyond(character);
-  return std::upper_bound(runs.begin(), runs.end(), character, [](char32_t c, const Run& run) {
-           return c < run.end;
-         })->kind;
+  return std::upper_bound(runs.begin(), runs.end(), character,
+                          [](char32_t c, const Run& run) { return c < run.end; })
+      ->kind;
 }
 
 Character first_character(std::string_view text) {

@@ -1,4 +1,5 @@
-// The way from encoded windows to text, as strategy.h says: greedy first, with more care where the result is weak.
+// The way from encoded windows to text, as strategy.h says: greedy first, with more care where the result is
+// weak.
 #pragma once
 
 #include <span>
@@ -21,9 +22,9 @@ struct Passage {
 
 struct Decoded {
   Hypothesis hypothesis;
-  EncodingPtr encoding;   // what it was decoded from
-  bool again = false;     // a weak first result was replaced
-  bool circles = false;   // the text is worth nothing, whatever was tried
+  EncodingPtr encoding;  // what it was decoded from
+  bool again = false;    // a weak first result was replaced
+  bool circles = false;  // the text is worth nothing, whatever was tried
 };
 
 class Decoder {
@@ -38,10 +39,10 @@ class Decoder {
                                       const std::function<void(double)>& on_fraction, std::stop_token stop);
 
  private:
-  Result<void> decode_first(std::span<const Passage> passages, const TranscribeOptions& options, int beam_size,
-                            std::vector<Decoded>& results, std::stop_token stop);
-  Result<void> decode_again(const Pcm& pcm, const Passage& passage, const TranscribeOptions& options, int beam_size,
-                            Decoded& result, std::stop_token stop);
+  Result<void> decode_first(std::span<const Passage> passages, const TranscribeOptions& options,
+                            int beam_size, std::vector<Decoded>& results, std::stop_token stop);
+  Result<void> decode_again(const Pcm& pcm, const Passage& passage, const TranscribeOptions& options,
+                            int beam_size, Decoded& result, std::stop_token stop);
   std::vector<int> prompt_for(const Passage& passage, const TranscribeOptions& options) const;
 
   Model& model_;

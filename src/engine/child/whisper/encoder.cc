@@ -25,8 +25,8 @@ int frames_for(double seconds) {
   return std::min(kMostFrames, steps * strategy::kFrameStep);
 }
 
-Result<std::vector<EncodingPtr>> Encoder::encode(const Pcm& pcm, std::span<const Pieces> windows, Frames frames,
-                                                 Keep keep, std::stop_token stop) {
+Result<std::vector<EncodingPtr>> Encoder::encode(const Pcm& pcm, std::span<const Pieces> windows,
+                                                 Frames frames, Keep keep, std::stop_token stop) {
   std::vector<EncodingPtr> encodings(windows.size());
   // As many at once as can be computed at once: `stop` is looked at in between.
   const size_t at_once = static_cast<size_t>(model_.lanes());

@@ -24,11 +24,11 @@ class Encoder {
  public:
   explicit Encoder(Model& model) : model_(model), log_mel_(model.bands()) {}
 
-  // Each window in frames_for() its length, or, `whole`, in all 3,000. Errors: canceled, out_of_memory, internal,
-  // and those of reading the spool.
+  // Each window in frames_for() its length, or, `whole`, in all 3,000. Errors: canceled, out_of_memory,
+  // internal, and those of reading the spool.
   enum class Frames { fitting, whole };
-  // What encode() gave last with `remember` is kept, eight windows at most, for the next call that asks for the
-  // same sound: detection of the language and decoding look at the same windows. Only time depends on it.
+  // What encode() gave last with `remember` is kept, eight windows at most, for the next call that asks for
+  // the same sound: detection of the language and decoding look at the same windows. Only time depends on it.
   enum class Keep { forget, remember };
   Result<std::vector<EncodingPtr>> encode(const Pcm& pcm, std::span<const Pieces> windows, Frames frames,
                                           Keep keep, std::stop_token stop);

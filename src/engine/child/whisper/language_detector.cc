@@ -24,7 +24,8 @@ Result<std::vector<Heard>> LanguageDetector::listen(const Pcm& pcm, std::span<co
   std::vector<Heard> heard;
   // As many encodings in memory as in the sample.
   for (size_t first = 0; first < windows.size(); first += strategy::kSampledWindows) {
-    const auto batch = windows.subspan(first, std::min<size_t>(strategy::kSampledWindows, windows.size() - first));
+    const auto batch =
+        windows.subspan(first, std::min<size_t>(strategy::kSampledWindows, windows.size() - first));
     const auto encodings = TRY(encoder_.encode(pcm, batch, Encoder::Frames::fitting, keep, stop));
     const std::vector<Model::Languages> languages = TRY(model_.detect_language(encodings));
     for (size_t i = 0; i < batch.size(); ++i) heard.push_back({seconds_of(batch[i]), languages[i]});
@@ -43,7 +44,8 @@ Result<void> LanguageDetector::detect(const Pcm& pcm, std::span<const Piece> reg
   for (const size_t i : sample_of(plan.windows.size())) sample.push_back(plan.windows[i].pieces);
   const bool all = sample.size() == plan.windows.size();
   std::vector<Heard> heard = TRY(listen(
-      pcm, sample, Encoder::Keep::remember, [&](double fraction) { report((all ? 0.9 : 0.2) * fraction); }, stop));
+      pcm, sample, Encoder::Keep::remember, [&](double fraction) { report((all ? 0.9 : 0.2) * fraction); },
+      stop));
   Shares shares = shares_of(heard);
   plan.language = largest(shares);
   plan.language_probability = shares[plan.language];
@@ -78,7 +80,8 @@ Result<void> LanguageDetector::detect(const Pcm& pcm, std::span<const Piece> reg
 
 Result<std::vector<Window>> LanguageDetector::split(const Pcm& pcm, const Window& window,
                                                     std::span<const Piece> regions,
-                                                    std::span<const std::string> present, std::stop_token stop) {
+                                                    std::span<const std::string> present,
+                                                    std::stop_token stop) {
   const std::vector<Pieces> parts = language_regions(window.pieces, regions);
   const std::vector<Heard> heard = TRY(listen(pcm, parts, Encoder::Keep::forget, [](double) {}, stop));
   std::vector<Window> windows;

@@ -1,5 +1,5 @@
-// Languages of a plan: heard in a sample of its windows; where several are spoken, in every window, and inside of
-// windows in which they mix.
+// Languages of a plan: heard in a sample of its windows; where several are spoken, in every window, and
+// inside of windows in which they mix.
 #pragma once
 
 #include <span>
@@ -20,10 +20,11 @@ class LanguageDetector {
  public:
   LanguageDetector(Model& model, Encoder& encoder) : model_(model), encoder_(encoder) {}
 
-  // For a multilingual model. Fills in the languages of the plan and of its windows; windows may be cut. Memory
-  // does not grow with the plan. Errors: canceled, out_of_memory, internal, and those of reading the spool.
-  Result<void> detect(const Pcm& pcm, std::span<const Piece> regions, Plan& plan, const OnFraction& on_fraction,
-                      std::stop_token stop);
+  // For a multilingual model. Fills in the languages of the plan and of its windows; windows may be cut.
+  // Memory does not grow with the plan. Errors: canceled, out_of_memory, internal, and those of reading the
+  // spool.
+  Result<void> detect(const Pcm& pcm, std::span<const Piece> regions, Plan& plan,
+                      const OnFraction& on_fraction, std::stop_token stop);
 
  private:
   Result<std::vector<Heard>> listen(const Pcm& pcm, std::span<const Pieces> windows, Encoder::Keep keep,

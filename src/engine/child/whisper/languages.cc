@@ -28,9 +28,9 @@ Shares shares_of(std::span<const Heard> heard) {
 
 std::string largest(const Shares& shares) {
   if (shares.empty()) return {};
-  return std::max_element(shares.begin(), shares.end(), [](const auto& a, const auto& b) {
-           return a.second < b.second;
-         })->first;
+  return std::max_element(shares.begin(), shares.end(),
+                          [](const auto& a, const auto& b) { return a.second < b.second; })
+      ->first;
 }
 
 std::vector<std::string> present(const Shares& shares) {
@@ -57,7 +57,8 @@ std::string likeliest(const Heard& heard, std::span<const std::string> present) 
   return present.front();
 }
 
-std::vector<std::vector<Piece>> language_regions(std::span<const Piece> window, std::span<const Piece> regions) {
+std::vector<std::vector<Piece>> language_regions(std::span<const Piece> window,
+                                                 std::span<const Piece> regions) {
   std::vector<std::vector<Piece>> parts;
   for (const Piece& piece : window) {
     for (const Piece& region : regions) {

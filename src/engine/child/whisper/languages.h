@@ -35,7 +35,8 @@ std::optional<std::string> sure_language(const Heard& heard, std::span<const std
 std::string likeliest(const Heard& heard, std::span<const std::string> present);
 
 // The regions inside of a window, short ones joined to what follows: where its language may change.
-std::vector<std::vector<Piece>> language_regions(std::span<const Piece> window, std::span<const Piece> regions);
+std::vector<std::vector<Piece>> language_regions(std::span<const Piece> window,
+                                                 std::span<const Piece> regions);
 
 // Joins neighbours of the same language while they fit into one window.
 std::vector<Window> join_same_language(std::vector<Window> windows);

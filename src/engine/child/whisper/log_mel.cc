@@ -38,7 +38,8 @@ Spectra::Spectra() {
   for (int i = 0; i < kSize; ++i) {
     const double angle = 2 * kPi * i / kSize;
     window_[static_cast<size_t>(i)] = static_cast<float>(0.5 - 0.5 * std::cos(angle));
-    turn_[static_cast<size_t>(i)] = {static_cast<float>(std::cos(angle)), static_cast<float>(-std::sin(angle))};
+    turn_[static_cast<size_t>(i)] = {static_cast<float>(std::cos(angle)),
+                                     static_cast<float>(-std::sin(angle))};
   }
 }
 
@@ -63,8 +64,8 @@ void Spectra::load(std::span<const float> samples) {
   }
 }
 
-// One step of Stockham's self-sorting transform: `rest` is the length still to be split, `stride` the product of
-// the radices done.
+// One step of Stockham's self-sorting transform: `rest` is the length still to be split, `stride` the product
+// of the radices done.
 template <int Radix>
 void Spectra::pass(int rest, int stride) {
   const size_t part = static_cast<size_t>(rest / Radix);
@@ -102,8 +103,8 @@ void Spectra::pass(int rest, int stride) {
   std::swap(from_, to_);
 }
 
-// The spectrum of the real signal out of that of the complex one: with E and O the spectra of the even and the odd
-// samples, X[k] = E[k] + turn(k) O[k].
+// The spectrum of the real signal out of that of the complex one: with E and O the spectra of the even and
+// the odd samples, X[k] = E[k] + turn(k) O[k].
 void Spectra::unpack(std::span<Column> out) const {
   for (size_t k = 0; k < kBins; ++k) {
     const Column& a_re = from_->re[k % kHalf];

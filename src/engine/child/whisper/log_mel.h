@@ -1,6 +1,6 @@
 // What Whisper's encoder hears: the logarithm of 80 or 128 mel bands, a hundred times a second, as OpenAI's
-// reference code and faster-whisper's compute it (400-point Hann windows every 160 samples, Slaney's mel scale,
-// the dynamic range cut to 80 dB below the loudest band of the window).
+// reference code and faster-whisper's compute it (400-point Hann windows every 160 samples, Slaney's mel
+// scale, the dynamic range cut to 80 dB below the loudest band of the window).
 #pragma once
 
 #include <array>
@@ -21,8 +21,8 @@ class LogMel {
 
   int bands() const { return bands_; }
 
-  // `frames` x bands() numbers, band by band: row b holds band b over time. Frames past the end of the sound are
-  // 0, sound past the last frame is left out. Any thread.
+  // `frames` x bands() numbers, band by band: row b holds band b over time. Frames past the end of the sound
+  // are 0, sound past the last frame is left out. Any thread.
   std::vector<float> compute(std::span<const float> samples, int frames) const;
 
  private:
@@ -35,8 +35,9 @@ class LogMel {
   std::vector<Band> filters_;
 };
 
-// Power spectra of kLanes windows at once: a 400-point real transform done as a 200-point complex one (radices 5,
-// 5, 4, 2), over kLanes independent columns, so that each step is a loop the compiler turns into vector code.
+// Power spectra of kLanes windows at once: a 400-point real transform done as a 200-point complex one
+// (radices 5, 5, 4, 2), over kLanes independent columns, so that each step is a loop the compiler turns into
+// vector code.
 class Spectra {
  public:
   static constexpr int kSize = 400;
@@ -46,8 +47,8 @@ class Spectra {
 
   Spectra();
 
-  // Column t of `out[k]` is the power of bin k of the kSize samples at `samples[t * kHopSamples]`, after the Hann
-  // window. `samples` holds (kLanes - 1) * kHopSamples + kSize of them.
+  // Column t of `out[k]` is the power of bin k of the kSize samples at `samples[t * kHopSamples]`, after the
+  // Hann window. `samples` holds (kLanes - 1) * kHopSamples + kSize of them.
   void power(std::span<const float> samples, std::span<Column> out);
 
  private:

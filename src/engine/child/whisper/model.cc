@@ -27,7 +27,7 @@ namespace ct2 = ctranslate2;
 class DescriptorBuffer final : public std::streambuf {
  public:
   explicit DescriptorBuffer(int fd) : fd_(fd), buffer_(64 << 10) {
-    struct stat status {};
+    struct stat status{};
     if (::fstat(fd, &status) == 0) size_ = status.st_size;
   }
 
@@ -101,15 +101,20 @@ class DescriptorReader final : public ct2::models::ModelReader {
 
 ct2::ComputeType compute_type_of(ComputeType type, Device device) {
   switch (type) {
-    case ComputeType::float32: return ct2::ComputeType::FLOAT32;
-    case ComputeType::float16: return ct2::ComputeType::FLOAT16;
+    case ComputeType::float32:
+      return ct2::ComputeType::FLOAT32;
+    case ComputeType::float16:
+      return ct2::ComputeType::FLOAT16;
     case ComputeType::automatic:
-    case ComputeType::int8: break;
+    case ComputeType::int8:
+      break;
   }
   return device == Device::cuda ? ct2::ComputeType::INT8_FLOAT16 : ct2::ComputeType::INT8_FLOAT32;
 }
 
-std::vector<size_t> to_ids(std::span<const int> tokens) { return {tokens.begin(), tokens.end()}; }
+std::vector<size_t> to_ids(std::span<const int> tokens) {
+  return {tokens.begin(), tokens.end()};
+}
 
 // Runs `call`, which uses CTranslate2, and turns what it throws into our errors.
 template <typename Call>
@@ -120,7 +125,8 @@ auto guarded(std::string_view what, const Call& call) -> Result<decltype(call())
     return fail(ErrorCode::out_of_memory, fmt::format("There is not enough memory for {}.", what));
   } catch (const std::exception& error) {
     if (std::string_view(error.what()).find("out of memory") != std::string_view::npos) {
-      return fail(ErrorCode::out_of_memory, fmt::format("There is not enough memory for {}.", what), error.what());
+      return fail(ErrorCode::out_of_memory, fmt::format("There is not enough memory for {}.", what),
+                  error.what());
     }
     return fail(ErrorCode::internal, fmt::format("The model failed at {}.", what), error.what());
   }
@@ -190,8 +196,8 @@ struct Model::State {
 
   size_t lanes() const { return pool->num_replicas(); }
 
-  // Runs `work(replica, i)` for i in [0, count) on the pool, and gives the results in order. With fewer pieces of
-  // work than threads, each piece gets several.
+  // Runs `work(replica, i)` for i in [0, count) on the pool, and gives the results in order. With fewer
+  // pieces of work than threads, each piece gets several.
   template <typename T, typename Work>
   std::vector<T> run(size_t count, const Work& work) {
     const size_t share = std::max<size_t>(1, static_cast<size_t>(threads) / std::max<size_t>(1, count));
@@ -228,7 +234,8 @@ Result<std::unique_ptr<Model>> Model::load(const ModelFiles& files, Device devic
     const auto ct2_device = device == Device::cuda ? ct2::Device::CUDA : ct2::Device::CPU;
     state->model = ct2::models::Model::load(reader, ct2_device, 0, compute_type_of(compute_type, device));
     if (dynamic_cast<const ct2::models::WhisperModel*>(state->model.get()) == nullptr) {
-      return fail(ErrorCode::model_unavailable, fmt::format("The model {} is not a Whisper model.", files.id));
+      return fail(ErrorCode::model_unavailable,
+                  fmt::format("The model {} is not a Whisper model.", files.id));
     }
     const size_t lanes = device == Device::cuda ? 1 : static_cast<size_t>(threads);
     ct2::ReplicaPoolConfig config;
@@ -238,15 +245,22 @@ Result<std::unique_ptr<Model>> Model::load(const ModelFiles& files, Device devic
         std::vector<std::shared_ptr<const ct2::models::Model>>(lanes, state->model), config);
     return std::unique_ptr<Model>(new Model(std::move(state)));
   } catch (const std::bad_alloc&) {
-    return fail(ErrorCode::out_of_memory, fmt::format("There is not enough memory for the model {}.", files.id));
+    return fail(ErrorCode::out_of_memory,
+                fmt::format("There is not enough memory for the model {}.", files.id));
   } catch (const std::exception& error) {
     return fail(ErrorCode::model_corrupt, fmt::format("The model {} is damaged.", files.id), error.what());
   }
 }
 
-bool Model::multilingual() const { return state_->pool->is_multilingual(); }
-int Model::bands() const { return static_cast<int>(state_->pool->n_mels()); }
-int Model::lanes() const { return static_cast<int>(state_->lanes()); }
+bool Model::multilingual() const {
+  return state_->pool->is_multilingual();
+}
+int Model::bands() const {
+  return static_cast<int>(state_->pool->n_mels());
+}
+int Model::lanes() const {
+  return static_cast<int>(state_->lanes());
+}
 
 Result<std::vector<EncodingPtr>> Model::encode(std::span<const Features> windows) {
   return guarded("encoding", [&] {
@@ -260,7 +274,8 @@ Result<std::vector<EncodingPtr>> Model::encode(std::span<const Features> windows
 }
 
 Result<std::vector<Hypothesis>> Model::generate(std::span<const EncodingPtr> windows,
-                                                std::span<const std::vector<int>> prompts, const Search& search) {
+                                                std::span<const std::vector<int>> prompts,
+                                                const Search& search) {
   ct2::models::WhisperOptions options;
   options.beam_size = static_cast<size_t>(search.beam_size);
   options.repetition_penalty = search.repetition_penalty;
@@ -271,8 +286,8 @@ Result<std::vector<Hypothesis>> Model::generate(std::span<const EncodingPtr> win
     // Even parts, one for each lane.
     const size_t parts = std::min(state_->lanes(), windows.size());
     const auto begin = [&](size_t part) { return windows.size() * part / std::max<size_t>(1, parts); };
-    const auto results = state_->run<std::vector<Hypothesis>>(
-        parts, [&](ct2::models::WhisperReplica& replica, size_t part) {
+    const auto results =
+        state_->run<std::vector<Hypothesis>>(parts, [&](ct2::models::WhisperReplica& replica, size_t part) {
           std::vector<std::vector<size_t>> ids;
           for (size_t i = begin(part); i < begin(part + 1); ++i) ids.push_back(to_ids(prompts[i]));
           std::vector<Hypothesis> hypotheses;
@@ -298,8 +313,8 @@ Result<std::vector<std::vector<TokenTime>>> Model::align(std::span<const Alignme
           const int64_t frames = std::llround(std::ceil(window.seconds * 100));
           const size_t looked_at =
               static_cast<size_t>(std::clamp<int64_t>(frames, 2, 2 * window.encoding->positions()));
-          const auto results = replica.align(view_of(*window.encoding), to_ids(window.start), {to_ids(window.tokens)},
-                                             {looked_at}, strategy::kMedianWidth);
+          const auto results = replica.align(view_of(*window.encoding), to_ids(window.start),
+                                             {to_ids(window.tokens)}, {looked_at}, strategy::kMedianWidth);
           return to_times(results.at(0), window.seconds);
         });
   });

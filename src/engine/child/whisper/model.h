@@ -1,5 +1,5 @@
-// Whisper's network on CTranslate2, loaded from descriptors: features to encodings, encodings to tokens, times and
-// languages. CTranslate2 seeds its generator once per thread, so nothing here samples.
+// Whisper's network on CTranslate2, loaded from descriptors: features to encodings, encodings to tokens,
+// times and languages. CTranslate2 seeds its generator once per thread, so nothing here samples.
 #pragma once
 
 #include <memory>

@@ -12,8 +12,12 @@ namespace {
 // At a joint with a gap, the pieces on both sides are padded by 0.4 s in which there is no speech.
 constexpr double kJointPadSeconds = 0.4;
 
-double seconds(int64_t samples) { return static_cast<double>(samples) / kSampleRate; }
-int64_t samples(double time_seconds) { return std::llround(time_seconds * kSampleRate); }
+double seconds(int64_t samples) {
+  return static_cast<double>(samples) / kSampleRate;
+}
+int64_t samples(double time_seconds) {
+  return std::llround(time_seconds * kSampleRate);
+}
 
 }  // namespace
 
@@ -23,7 +27,9 @@ int64_t sample_count(std::span<const Piece> pieces) {
   return count;
 }
 
-double seconds_of(std::span<const Piece> pieces) { return seconds(sample_count(pieces)); }
+double seconds_of(std::span<const Piece> pieces) {
+  return seconds(sample_count(pieces));
+}
 
 Span to_recording(std::span<const Piece> pieces, Span in_window) {
   double best_overlap = -1;
@@ -45,7 +51,8 @@ Span to_recording(std::span<const Piece> pieces, Span in_window) {
       best_speech = speech;
       best_overlap = all;
       const double offset = seconds(pieces[i].start) - begin;
-      best = {std::clamp(in_window.start, begin, end) + offset, std::clamp(in_window.end, begin, end) + offset};
+      best = {std::clamp(in_window.start, begin, end) + offset,
+              std::clamp(in_window.end, begin, end) + offset};
     }
     begin = end;
   }

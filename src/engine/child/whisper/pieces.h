@@ -12,9 +12,9 @@ namespace hansard::engine::whisper {
 int64_t sample_count(std::span<const Piece> pieces);
 double seconds_of(std::span<const Piece> pieces);
 
-// The recording's times of a stretch of the window, both in seconds, exact piece by piece. A stretch that crosses
-// a joint between pieces lies in one of them only, since nobody speaks a word across a pause: in the one that
-// holds more of it, not counting the silence that pads each side of a joint.
+// The recording's times of a stretch of the window, both in seconds, exact piece by piece. A stretch that
+// crosses a joint between pieces lies in one of them only, since nobody speaks a word across a pause: in the
+// one that holds more of it, not counting the silence that pads each side of a joint.
 struct Span {
   double start = 0;
   double end = 0;

@@ -64,7 +64,8 @@ std::vector<int> Prompts::before(const TranscribeOptions& options) const {
   if (!prompt.empty()) {
     const std::vector<int> text = tokenizer_->encode(fmt::format(" {}", prompt));
     const size_t room = strategy::kPromptTokens - tokens.size();
-    tokens.insert(tokens.end(), text.end() - static_cast<std::ptrdiff_t>(std::min(room, text.size())), text.end());
+    tokens.insert(tokens.end(), text.end() - static_cast<std::ptrdiff_t>(std::min(room, text.size())),
+                  text.end());
   }
   if (!tokens.empty()) tokens.insert(tokens.begin(), start_of_previous_);
   return tokens;

@@ -16,12 +16,12 @@ class Prompts {
   // `multilingual` as the model says. Errors: model_corrupt where a special token is missing.
   static Result<Prompts> make(const Tokenizer& tokenizer, bool multilingual);
 
-  // "<|startoftranscript|>", and language and task in a multilingual model: what alignment starts from. A language
-  // that the model does not know is left to the caller to refuse.
+  // "<|startoftranscript|>", and language and task in a multilingual model: what alignment starts from. A
+  // language that the model does not know is left to the caller to refuse.
   std::vector<int> start(const std::string& language, Task task) const;
 
-  // Hotwords and the prompt's end, after <|startofprev|>; empty where there are none. Hotwords come first, so that
-  // what stands nearest to the speech is the running text.
+  // Hotwords and the prompt's end, after <|startofprev|>; empty where there are none. Hotwords come first, so
+  // that what stands nearest to the speech is the running text.
   std::vector<int> before(const TranscribeOptions& options) const;
 
   int no_timestamps() const { return no_timestamps_; }

@@ -1,19 +1,20 @@
-// The numbers of the decoding strategy, with what each was found good for. They were measured with Whisper base in
-// int8; the ones that must change together stand together.
+// The numbers of the decoding strategy, with what each was found good for. They were measured with Whisper
+// base in int8; the ones that must change together stand together.
 #pragma once
 
 namespace hansard::engine::whisper::strategy {
 
 // ---- encoder input
-// The encoder may be given fewer frames than 30 s. With a second of silence after the speech Whisper sometimes
-// goes round in circles; with two it never did.
+// The encoder may be given fewer frames than 30 s. With a second of silence after the speech Whisper
+// sometimes goes round in circles; with two it never did.
 inline constexpr double kTrailingSeconds = 2.0;
 // Windows of one length are decoded together, so lengths come in steps. A window's step depends on the window
 // alone: what it says must not depend on its neighbours.
 inline constexpr int kFrameStep = 500;
 
 // ---- first decoding: greedy, without timestamps
-// A wider beam everywhere deletes more than it mends; timestamps cost a sixth more tokens and worsen the text.
+// A wider beam everywhere deletes more than it mends; timestamps cost a sixth more tokens and worsen the
+// text.
 inline constexpr int kGreedy = 1;
 // CTranslate2 halves this: 224 tokens, what fits beside a prompt of as many.
 inline constexpr int kMaxLength = 448;
@@ -25,7 +26,8 @@ inline constexpr double kWeakLogProbability = -0.25;
 inline constexpr double kLeastTokensPerSecond = 1.0;
 // A second result that is so much longer replaces a first one of better probability.
 inline constexpr double kMuchLonger = 1.5;
-// For text that goes round in circles even with a beam. Anywhere else a penalty does harm: lists repeat words.
+// For text that goes round in circles even with a beam. Anywhere else a penalty does harm: lists repeat
+// words.
 inline constexpr float kRepetitionPenalty = 1.1F;
 
 // ---- circles: the text ends in one group of up to 12 tokens, 5 times over; or it never ended

@@ -13,8 +13,8 @@
 namespace hansard::engine::whisper {
 namespace {
 
-// Names the core that a logical processor belongs to: the list of its siblings. Where the kernel does not say,
-// each processor is taken for a core.
+// Names the core that a logical processor belongs to: the list of its siblings. Where the kernel does not
+// say, each processor is taken for a core.
 std::string core_of(int processor) {
   const auto siblings =
       read_file(fmt::format("/sys/devices/system/cpu/cpu{}/topology/thread_siblings_list", processor), 4096);

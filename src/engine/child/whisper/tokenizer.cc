@@ -81,7 +81,8 @@ Result<Tokenizer> Tokenizer::parse(std::string_view json) {
     // Some exports list special tokens here too; they are no bytes.
     const std::optional<std::string> bytes = bytes_of({text.data(), text.size()});
     if (!bytes) continue;
-    if (result.bytes_.size() <= static_cast<size_t>(token)) result.bytes_.resize(static_cast<size_t>(token) + 1);
+    if (result.bytes_.size() <= static_cast<size_t>(token))
+      result.bytes_.resize(static_cast<size_t>(token) + 1);
     result.bytes_[static_cast<size_t>(token)] = *bytes;
     ids.emplace(*bytes, token);
   }
@@ -108,7 +109,8 @@ Result<Tokenizer> Tokenizer::parse(std::string_view json) {
     if (left == ids.end() || right == ids.end()) return corrupt("a merge names no token");
     const auto whole = ids.find(left->first + right->first);
     if (whole == ids.end()) return corrupt("a merge makes no token");
-    result.merges_.emplace(pair_key(left->second, right->second), Merge{static_cast<int>(rank), whole->second});
+    result.merges_.emplace(pair_key(left->second, right->second),
+                           Merge{static_cast<int>(rank), whole->second});
   }
   return result;
 }
@@ -157,8 +159,9 @@ std::optional<int> Tokenizer::special(std::string_view name) const {
 }
 
 std::optional<int> Tokenizer::language(std::string_view code) const {
-  const bool looks_like_one = (code.size() == 2 || code.size() == 3) &&
-                              std::all_of(code.begin(), code.end(), [](char c) { return c >= 'a' && c <= 'z'; });
+  const bool looks_like_one =
+      (code.size() == 2 || code.size() == 3) &&
+      std::all_of(code.begin(), code.end(), [](char c) { return c >= 'a' && c <= 'z'; });
   return looks_like_one ? special(code) : std::nullopt;
 }
 

@@ -1,5 +1,5 @@
-// Whisper's tokens: byte-level byte pairs as GPT-2 has them, with the ids and special tokens of the model's own
-// tokenizer.json. Nothing is assumed about ids: English-only and multilingual models differ.
+// Whisper's tokens: byte-level byte pairs as GPT-2 has them, with the ids and special tokens of the model's
+// own tokenizer.json. Nothing is assumed about ids: English-only and multilingual models differ.
 #pragma once
 
 #include <optional>
@@ -27,7 +27,7 @@ class Tokenizer {
   // The bytes of a text token, which may be a part of a character; empty for special tokens.
   std::string_view bytes(int token) const;
 
-  // The id of "<|startoftranscript|>" and its like.
+  // The id of "<|startoftranscript|>" and its like, by the name between the bars.
   std::optional<int> special(std::string_view name) const;
   std::optional<int> language(std::string_view code) const;  // of "<|en|>"
 
@@ -49,8 +49,8 @@ class Tokenizer {
   int end_of_text_ = 0;
 };
 
-// The pieces that GPT-2 splits text into before pairs are merged: English endings after an apostrophe, and runs
-// of letters, of numbers or of anything else, each with one space before it. Exposed for its test.
+// The pieces that GPT-2 splits text into before pairs are merged: English endings after an apostrophe, and
+// runs of letters, of numbers or of anything else, each with one space before it. Exposed for its test.
 std::vector<std::string_view> split_pieces(std::string_view text);
 
 }  // namespace hansard::engine::whisper

@@ -36,10 +36,11 @@ class LocalTranscriber final : public Transcriber {
   Result<void> detect_languages(const Pcm& pcm, std::span<const Piece> regions, Plan& plan,
                                 const OnFraction& on_fraction, std::stop_token stop) override {
     const std::string given = model_->multilingual() ? plan.language : "en";
-    if (given.empty()) return LanguageDetector(*model_, encoder_).detect(pcm, regions, plan, on_fraction, stop);
+    if (given.empty())
+      return LanguageDetector(*model_, encoder_).detect(pcm, regions, plan, on_fraction, stop);
     if (!knows(plan.language)) {
-      return fail(ErrorCode::invalid_request, fmt::format("The model does not know the language \"{}\".",
-                                                          plan.language));
+      return fail(ErrorCode::invalid_request,
+                  fmt::format("The model does not know the language \"{}\".", plan.language));
     }
     plan.language = plan.windows.empty() ? "" : given;
     plan.language_probability = plan.windows.empty() ? 0 : 1;
@@ -55,21 +56,22 @@ class LocalTranscriber final : public Transcriber {
     const Group& range = plan.groups[static_cast<size_t>(group)];
     if (range.first_window < 0 || range.window_count < 0 ||
         range.first_window + range.window_count > std::ssize(plan.windows)) {
-      return fail(ErrorCode::invalid_request, fmt::format("Group {} names windows that the plan has not.", group));
+      return fail(ErrorCode::invalid_request,
+                  fmt::format("Group {} names windows that the plan has not.", group));
     }
-    const auto windows = std::span(plan.windows)
-                             .subspan(static_cast<size_t>(range.first_window),
-                                      static_cast<size_t>(range.window_count));
+    const auto windows =
+        std::span(plan.windows)
+            .subspan(static_cast<size_t>(range.first_window), static_cast<size_t>(range.window_count));
     for (const Window& window : windows) {
       if (window.sample_count() <= 0 || window.sample_count() > kWindowSamples) {
         return fail(ErrorCode::invalid_request, "A window of the plan is empty or longer than 30 seconds.");
       }
       if (!knows(window.language)) {
-        return fail(ErrorCode::invalid_request, fmt::format("The model does not know the language \"{}\".",
-                                                            window.language));
+        return fail(ErrorCode::invalid_request,
+                    fmt::format("The model does not know the language \"{}\".", window.language));
       }
     }
-    const int beam = options.beam_size > 0 ? options.beam_size
+    const int beam = options.beam_size > 0      ? options.beam_size
                      : plan.windows.size() == 1 ? strategy::kBeam
                                                 : strategy::kGreedy;
     WindowReader reader(*model_, encoder_, prompts_, *tokenizer_);
@@ -99,7 +101,8 @@ bool has_cuda() {
 
 }  // namespace
 
-Result<std::unique_ptr<Transcriber>> Transcriber::load(const ModelFiles& files, const EngineOptions& options) {
+Result<std::unique_ptr<Transcriber>> Transcriber::load(const ModelFiles& files,
+                                                       const EngineOptions& options) {
   const Resolved resolved = TRY(resolve(options));
   const int threads = options.threads > 0 ? options.threads : physical_cores();
   const std::string vocabulary = TRY(files.read("tokenizer.json"));
@@ -122,7 +125,8 @@ Result<Resolved> resolve(const EngineOptions& options) {
     resolved.compute_type = cuda ? ComputeType::float16 : ComputeType::int8;
   }
   if (resolved.compute_type == ComputeType::float16 && !cuda) {
-    return fail(ErrorCode::invalid_request, "float16 needs a CUDA device. Use the compute type int8 or float32.");
+    return fail(ErrorCode::invalid_request,
+                "float16 needs a CUDA device. Use the compute type int8 or float32.");
   }
   return resolved;
 }

@@ -28,14 +28,14 @@ class Transcriber {
   virtual Device device() const = 0;
   virtual ComputeType compute_type() const = 0;
 
-  // Gives each window of `plan` its language and the plan the language of the recording: detected over several
-  // windows, or `language` everywhere. Windows in which languages mix are cut; so windows may change, and the
-  // caller makes the groups afterwards.
+  // Gives each window of `plan` its language and the plan the language of the recording: detected over
+  // several windows, or `language` everywhere. Windows in which languages mix are cut; so windows may change,
+  // and the caller makes the groups afterwards.
   virtual Result<void> detect_languages(const Pcm& pcm, std::span<const Piece> regions, Plan& plan,
                                         const OnFraction& on_fraction, std::stop_token stop) = 0;
 
-  // Decodes and aligns one group of the plan, whole. Word times are seconds of the spool, monotonic, inside the
-  // window's pieces.
+  // Decodes and aligns one group of the plan, whole. Word times are seconds of the spool, monotonic, inside
+  // the window's pieces.
   virtual Result<GroupText> transcribe(const Pcm& pcm, const Plan& plan, int group,
                                        const TranscribeOptions& options, const OnFraction& on_fraction,
                                        std::stop_token stop) = 0;

@@ -41,8 +41,9 @@ Result<std::vector<WindowText>> WindowReader::read(const Pcm& pcm, std::span<con
   return texts;
 }
 
-Result<void> WindowReader::read_parts(const Pcm& pcm, std::span<Part* const> parts, const TranscribeOptions& options,
-                                      int beam_size, const OnFraction& on_fraction, std::stop_token stop) {
+Result<void> WindowReader::read_parts(const Pcm& pcm, std::span<Part* const> parts,
+                                      const TranscribeOptions& options, int beam_size,
+                                      const OnFraction& on_fraction, std::stop_token stop) {
   std::vector<Passage> passages;
   for (const Part* part : parts) passages.push_back(part->passage);
   std::vector<Decoded> decoded = TRY(decoder_.decode(

@@ -1,5 +1,5 @@
-// Whole windows to text with word times: decodes, aligns, and goes on where the decoder ended too early or went
-// round in circles.
+// Whole windows to text with word times: decodes, aligns, and goes on where the decoder ended too early or
+// went round in circles.
 #pragma once
 
 #include <list>
@@ -32,8 +32,8 @@ class WindowReader {
   // A stretch of a window; those of one window, in order, make it up.
   struct Part {
     Passage passage;
-    int cuts = 0;       // how many cuts led to it
-    bool open = true;   // still to be read
+    int cuts = 0;      // how many cuts led to it
+    bool open = true;  // still to be read
     bool dropped = false;
     Decoded decoded;
     std::vector<Word> words;

@@ -74,7 +74,8 @@ std::vector<Draft> by_character(const Tokenizer& tokenizer, std::span<const int>
   std::vector<Draft> drafts;
   bool open = false;
   for (size_t i = 0; i < tokens.size(); ++i) {
-    const Draft next{std::string(tokenizer.bytes(tokens[i])), times[i].start, times[i].end, times[i].probability, 1};
+    const Draft next{std::string(tokenizer.bytes(tokens[i])), times[i].start, times[i].end,
+                     times[i].probability, 1};
     if (open) {
       append(drafts.back(), next);
     } else {
@@ -111,8 +112,8 @@ double usual_seconds(std::span<const Draft> words) {
   return std::min(median, kLongMedianSeconds);
 }
 
-// The pause between sentences goes to the mark or to the first word of the next: both are cut to twice the usual
-// length of a word.
+// The pause between sentences goes to the mark or to the first word of the next: both are cut to twice the
+// usual length of a word.
 void cut_at_sentence_ends(std::vector<Draft>& words, double most) {
   if (most <= 0) return;
   for (size_t i = 1; i < words.size(); ++i) {
@@ -125,8 +126,8 @@ void cut_at_sentence_ends(std::vector<Draft>& words, double most) {
   }
 }
 
-// Punctuation joins its word: opening marks the next one, whatever has no space before it the one before. Closing
-// marks do not make a word longer.
+// Punctuation joins its word: opening marks the next one, whatever has no space before it the one before.
+// Closing marks do not make a word longer.
 std::vector<Draft> with_punctuation(std::vector<Draft> parts, bool spaces) {
   for (size_t i = parts.size(); i-- > 1;) {
     Draft& mark = parts[i - 1];
@@ -168,8 +169,8 @@ void cut_at_start(std::vector<Draft>& words, double usual) {
 
 }  // namespace
 
-std::vector<Word> make_words(const Tokenizer& tokenizer, std::string_view language, std::span<const int> tokens,
-                             std::span<const TokenTime> times) {
+std::vector<Word> make_words(const Tokenizer& tokenizer, std::string_view language,
+                             std::span<const int> tokens, std::span<const TokenTime> times) {
   const bool spaces = !writes_without_spaces(language);
   std::vector<Draft> parts = by_character(tokenizer, tokens, times);
   if (spaces) parts = by_space(std::move(parts));
