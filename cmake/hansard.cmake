@@ -11,6 +11,10 @@ target_compile_options(hansard_options INTERFACE
   -Wno-deprecated-declarations)  # libstdc++ 12's own std::stable_sort
 target_include_directories(hansard_options INTERFACE ${PROJECT_SOURCE_DIR}/src)
 target_link_options(hansard_options INTERFACE -fuse-ld=lld-19 -Wl,--as-needed)
+option(HANSARD_FUZZ "Build the fuzz targets" OFF)
+if(HANSARD_FUZZ)
+  target_compile_options(hansard_options INTERFACE -fsanitize=fuzzer-no-link)
+endif()
 if(HANSARD_SANITIZE)
   target_compile_options(hansard_options INTERFACE
     -fsanitize=${HANSARD_SANITIZE} -fno-omit-frame-pointer -fno-sanitize-recover=undefined)
