@@ -12,6 +12,9 @@ constexpr float kHysteresis = 0.15F;
 constexpr int64_t kPadSamples = kSampleRate * 4 / 10;
 // Windows stay just short of the model's 30 s, so that rounding up to frames never cuts one.
 constexpr int64_t kPackedSamples = kSampleRate * 299 / 10;
+// A longer pause is dropped even where there is room for it: a model that hears nothing for long invents
+// words.
+constexpr int64_t kKeptPauseSamples = 2 * kSampleRate;
 // Where a long region may be cut: in the last 60 %, at the centre of the least likely 0.2 s.
 constexpr double kEarliestCut = 0.4;
 constexpr int64_t kCutFrames = 6;
@@ -79,6 +82,16 @@ std::vector<Piece> cut_long(std::span<const Piece> regions, std::span<const floa
   return pieces;
 }
 
+// True where all of a recording's speech fits into one window with its pauses, none of them long: packing
+// would gain nothing, and words are placed best where nothing is cut.
+bool fits_unpacked(std::span<const Piece> regions) {
+  if (regions.empty() || regions.back().end - regions.front().start > kPackedSamples) return false;
+  for (size_t i = 1; i < regions.size(); ++i) {
+    if (regions[i].start - regions[i - 1].end > kKeptPauseSamples) return false;
+  }
+  return true;
+}
+
 }  // namespace
 
 std::vector<Piece> speech_regions(std::span<const float> probabilities, int64_t sample_count,
@@ -97,6 +110,7 @@ std::vector<Piece> speech_regions(std::span<const float> probabilities, int64_t 
 }
 
 std::vector<Window> pack_windows(std::span<const Piece> regions, std::span<const float> probabilities) {
+  if (fits_unpacked(regions)) return {{{{regions.front().start, regions.back().end}}, {}}};
   std::vector<Window> windows;
   int64_t samples = 0;
   for (const Piece& piece : cut_long(regions, probabilities)) {
