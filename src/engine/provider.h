@@ -64,7 +64,7 @@ class Provider {
 
 // Versions of the stages' algorithms: part of each artifact's key. Raise one when its results change.
 inline constexpr int kPlanVersion = 1;
-inline constexpr int kWordsVersion = 1;
+inline constexpr int kWordsVersion = 2;
 inline constexpr int kVoicesVersion = 1;
 inline constexpr int kTurnsVersion = 1;
 

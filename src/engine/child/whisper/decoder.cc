@@ -41,8 +41,7 @@ std::vector<int> Decoder::prompt_for(const Passage& passage, const TranscribeOpt
 Result<void> Decoder::decode_first(std::span<const Passage> passages, const TranscribeOptions& options,
                                    int beam_size, std::vector<Decoded>& results, std::stop_token stop) {
   std::map<int, std::vector<size_t>> by_frames;
-  for (size_t i = 0; i < passages.size(); ++i)
-    by_frames[frames_for(seconds_of(passages[i].pieces))].push_back(i);
+  for (size_t i = 0; i < passages.size(); ++i) by_frames[frames_for(passages[i].pieces)].push_back(i);
   for (const auto& [frames, indices] : by_frames) {
     if (stop.stop_requested()) return fail(ErrorCode::canceled, "Canceled.");
     std::vector<EncodingPtr> encodings;

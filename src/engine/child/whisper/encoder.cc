@@ -19,8 +19,10 @@ size_t hash_of(const Features& features) {
 
 }  // namespace
 
-int frames_for(double seconds) {
-  const int frames = static_cast<int>(std::ceil((seconds + strategy::kTrailingSeconds) * kFramesPerSecond));
+int frames_for(const Pieces& window) {
+  if (window.size() == 1) return kMostFrames;
+  const double seconds = seconds_of(window) + strategy::kTrailingSeconds;
+  const int frames = static_cast<int>(std::ceil(seconds * kFramesPerSecond));
   const int steps = (frames + strategy::kFrameStep - 1) / strategy::kFrameStep;
   return std::min(kMostFrames, steps * strategy::kFrameStep);
 }
@@ -48,7 +50,7 @@ Result<std::vector<EncodingPtr>> Encoder::encode(const Pcm& pcm, std::span<const
     return {};
   };
   for (size_t i = 0; i < windows.size(); ++i) {
-    const int count = frames == Frames::whole ? kMostFrames : frames_for(seconds_of(windows[i]));
+    const int count = frames == Frames::whole ? kMostFrames : frames_for(windows[i]);
     Features input = TRY(features(pcm, windows[i], count));
     const size_t hash = hash_of(input);
     encodings[i] = recall(hash);

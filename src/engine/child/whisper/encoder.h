@@ -17,8 +17,10 @@ namespace hansard::engine::whisper {
 
 using Pieces = std::vector<Piece>;
 
-// Frames that the encoder is given for so much sound: two seconds more, in steps, 30 s at most.
-int frames_for(double seconds);
+// Frames that the encoder is given for a window: two seconds more than its sound, in steps, 30 s at most. A
+// window of one piece, as short recordings are, gets all 30 s: its pauses were kept, and in fewer frames a
+// word after a pause begins too early.
+int frames_for(const Pieces& window);
 
 class Encoder {
  public:

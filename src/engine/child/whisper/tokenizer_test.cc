@@ -19,7 +19,8 @@ fs::path deps_folder() {
 }
 
 Tokenizer load(const std::string& model) {
-  return Tokenizer::parse(read_file(deps_folder() / "models" / model / "tokenizer.json", 64 << 20).value()).value();
+  return Tokenizer::parse(read_file(deps_folder() / "models" / model / "tokenizer.json", 64 << 20).value())
+      .value();
 }
 
 using Tokens = std::vector<int>;
@@ -70,7 +71,8 @@ TEST(TokenizerModel, PartsOfCharactersAreNoCharacters) {
 }
 
 TEST(Tokenizer, RefusesWhatIsNoTokenizer) {
-  for (const char* json : {"", "{}", "[]", "{\"model\":{}}", "{\"model\":{\"vocab\":{\"a\":-1},\"merges\":[]}}"}) {
+  for (const char* json :
+       {"", "{}", "[]", "{\"model\":{}}", "{\"model\":{\"vocab\":{\"a\":-1},\"merges\":[]}}"}) {
     EXPECT_FALSE(Tokenizer::parse(json)) << json;
   }
 }

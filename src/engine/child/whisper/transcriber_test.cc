@@ -24,7 +24,8 @@ fs::path deps_folder() {
 ModelFiles files(const std::string& id, const std::string& vocabulary) {
   ModelFiles result;
   result.id = id;
-  for (const std::string& name : {std::string("model.bin"), std::string("tokenizer.json"), std::string("config.json"), vocabulary}) {
+  for (const std::string& name :
+       {std::string("model.bin"), std::string("tokenizer.json"), std::string("config.json"), vocabulary}) {
     result.files.push_back({name, open_for_read(deps_folder() / "models" / id / name).value()});
   }
   return result;
@@ -33,10 +34,10 @@ ModelFiles files(const std::string& id, const std::string& vocabulary) {
 class TranscriberModel : public testing::Test {
  protected:
   TranscriberModel() {
-    const Result<ChildOutput> output =
-        run_child({.argv = {"ffmpeg", "-v", "error", "-i", (deps_folder() / "recordings/two_cities.wav").string(), "-ac",
-                            "1", "-ar", "16000", "-f", "s16le", "-"}},
-                  std::chrono::seconds(60), 16 << 20);
+    const Result<ChildOutput> output = run_child(
+        {.argv = {"ffmpeg", "-v", "error", "-i", (deps_folder() / "recordings/two_cities.wav").string(),
+                  "-ac", "1", "-ar", "16000", "-f", "s16le", "-"}},
+        std::chrono::seconds(60), 16 << 20);
     EXPECT_TRUE(output && output->exit.ok());
     spool_ = open_unnamed_file("/tmp").value();
     EXPECT_TRUE(write_all(spool_.get(), output->standard_output));
@@ -103,7 +104,8 @@ TEST_F(TranscriberModel, EveryWordHasItsTimeInItsWindow) {
 TEST_F(TranscriberModel, HotwordsAndPromptsChangeSpelling) {
   TranscribeOptions options;
   options.initial_prompt = "IT WAS THE BEST OF TIMES, IT WAS THE WORST OF TIMES. EVERYTHING IS IN CAPITALS.";
-  const GroupText text = tiny()->transcribe(pcm(), plan({{0, 1}, {1, 3}}), 0, options, [](double) {}, {}).value();
+  const GroupText text =
+      tiny()->transcribe(pcm(), plan({{0, 1}, {1, 3}}), 0, options, [](double) {}, {}).value();
   std::string said;
   for (const Word& word : text.windows[0].words) said += word.text;
   EXPECT_NE(said.find("TIMES"), std::string::npos) << said;

@@ -40,7 +40,8 @@ TEST(Pieces, CanBeCut) {
 TEST(Words, StayInOrderAndInsideThePieces) {
   std::mt19937 random(9);
   for (int round = 0; round < 200; ++round) {
-    const std::vector<Piece> pieces{{kSecond, 4 * kSecond}, {6 * kSecond, 7 * kSecond}, {30 * kSecond, 40 * kSecond}};
+    const std::vector<Piece> pieces{
+        {kSecond, 4 * kSecond}, {6 * kSecond, 7 * kSecond}, {30 * kSecond, 40 * kSecond}};
     std::vector<Word> words;
     double at = 0;
     for (int i = 0; i < 30; ++i) {
