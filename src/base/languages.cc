@@ -83,7 +83,7 @@ std::string_view language_name(std::string_view code) {
 
 Result<std::string> parse_language(std::string_view text) {
   const std::string wanted = lower(text);
-  if (wanted == "auto") return wanted;
+  if (wanted == "auto") return std::string("auto");
   // "en-US" and "en_US": the region says nothing to the models.
   const std::string code = wanted.substr(0, wanted.find_first_of("-_"));
   for (const Language& language : kLanguages) {

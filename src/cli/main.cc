@@ -1,6 +1,7 @@
 // hansard: the command line. Parses flags, puts the parts together, and turns results into exit codes.
 
 #include <CLI/CLI.hpp>
+#include <exception>
 
 #include <cstdio>
 #include <cstdlib>
@@ -241,5 +242,12 @@ int main(int argc, char** argv) {
 }  // namespace hansard::cli
 
 int main(int argc, char** argv) {
-  return hansard::cli::main(argc, argv);
+  try {
+    return hansard::cli::main(argc, argv);
+  } catch (const std::exception& error) {
+    std::fputs("hansard: stopped by a defect of its own: ", stderr);
+    std::fputs(error.what(), stderr);
+    std::fputs("\n", stderr);
+    return 1;
+  }
 }

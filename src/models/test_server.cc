@@ -3,6 +3,7 @@
 #include <arpa/inet.h>
 #include <netinet/in.h>
 #include <sys/socket.h>
+#include <cstdlib>
 
 #include <cctype>
 #include <condition_variable>
@@ -106,8 +107,10 @@ TestServer::TestServer(Answer answer) : state_(std::make_unique<State>()) {
   address.sin_family = AF_INET;
   address.sin_addr.s_addr = htonl(INADDR_LOOPBACK);
   socklen_t size = sizeof address;
-  ::bind(state.listener.get(), reinterpret_cast<sockaddr*>(&address), size);
-  ::listen(state.listener.get(), 16);
+  if (::bind(state.listener.get(), reinterpret_cast<sockaddr*>(&address), size) != 0 ||
+      ::listen(state.listener.get(), 16) != 0) {
+    std::abort();
+  }
   ::getsockname(state.listener.get(), reinterpret_cast<sockaddr*>(&address), &size);
   state.port = ntohs(address.sin_port);
   state.accepting = std::jthread([&state](const std::stop_token& stop) {

@@ -212,7 +212,8 @@ class Cutter {
     costs[0] = 0;
     for (size_t end = 1; end <= count; ++end) {
       int inner_cost = 0;
-      for (size_t first = end; first-- > 0 && end - first <= kMostAtoms;) {
+      for (size_t length = 1; length <= end && length <= kMostAtoms; ++length) {
+        const size_t first = end - length;
         if (first + 1 < end) inner_cost += inner_cost_before(first + 1);
         if (width(first, end) > 2 * kLineWidth + 1 || lasts_too_long(first, end)) break;
         const int cost = costs[first] + cue_cost(first, end) + inner_cost;

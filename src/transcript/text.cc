@@ -61,7 +61,9 @@ bool is_clause_mark(char32_t c) {
 
 std::string_view without_last(std::string_view text) {
   size_t size = text.size();
-  while (size > 0 && (static_cast<unsigned char>(text[--size]) & 0xC0U) == 0x80U) {
+  while (size > 0) {
+    --size;
+    if ((static_cast<unsigned char>(text[size]) & 0xC0U) != 0x80U) break;
   }
   return text.substr(0, size);
 }

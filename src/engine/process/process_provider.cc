@@ -3,6 +3,7 @@
 #include <sys/eventfd.h>
 #include <sys/resource.h>
 #include <unistd.h>
+#include <cstdlib>
 
 #include <csignal>
 #include <cstdio>
@@ -50,10 +51,11 @@ class StopEvent {
 
 uint64_t resident_bytes(pid_t pid) {
   Result<std::string> statm = read_file(fmt::format("/proc/{}/statm", pid), 4096);
-  unsigned long long total = 0;
-  unsigned long long resident = 0;
-  if (!statm || std::sscanf(statm->c_str(), "%llu %llu", &total, &resident) != 2) return 0;
-  return resident * static_cast<uint64_t>(::sysconf(_SC_PAGESIZE));
+  if (!statm) return 0;
+  // The first number is the address space, the second what of it is resident; both in pages.
+  char* rest = nullptr;
+  (void)std::strtoull(statm->c_str(), &rest, 10);
+  return std::strtoull(rest, nullptr, 10) * static_cast<uint64_t>(::sysconf(_SC_PAGESIZE));
 }
 
 Error error_from(const bj::object& header) {
@@ -69,7 +71,7 @@ Error error_from(const bj::object& header) {
 class ProcessProvider : public Provider {
  public:
   explicit ProcessProvider(ProcessOptions options) : options_(std::move(options)) {}
-  ~ProcessProvider() override { close(); }
+  ~ProcessProvider() override { ProcessProvider::close(); }
 
   std::string_view id() const override { return "local"; }
 
@@ -247,9 +249,9 @@ class ProcessProvider : public Provider {
 
   // ---- one request
 
-  Result<Message> call(bj::object header, std::string_view payload, std::span<const int> descriptors,
+  Result<Message> call(const bj::object& header, std::string_view payload, std::span<const int> descriptors,
                        Sink& sink, std::stop_token stop) {
-    Result<Message> answer = send_and_wait(std::move(header), payload, descriptors, sink, stop);
+    Result<Message> answer = send_and_wait(header, payload, descriptors, sink, stop);
     if (!answer && ends_child(answer.error().code)) close();
     return answer;
   }
@@ -259,8 +261,8 @@ class ProcessProvider : public Provider {
            code == ErrorCode::out_of_memory;
   }
 
-  Result<Message> send_and_wait(bj::object header, std::string_view payload, std::span<const int> descriptors,
-                                Sink& sink, std::stop_token stop) {
+  Result<Message> send_and_wait(const bj::object& header, std::string_view payload,
+                                std::span<const int> descriptors, Sink& sink, std::stop_token stop) {
     if (stop.stop_requested()) return fail(ErrorCode::canceled, "canceled");
     TRY(channel_->send(header, payload, descriptors));
     return wait_for_answer("done", limits::kEngineSilence, sink, stop);

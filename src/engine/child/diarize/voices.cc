@@ -65,7 +65,7 @@ class Reader {
     T value{};
     require(bytes_.size() >= sizeof value);
     if (!ok_) return value;
-    std::memcpy(&value, bytes_.data(), sizeof value);
+    std::copy_n(bytes_.begin(), sizeof value, reinterpret_cast<char*>(&value));
     bytes_.remove_prefix(sizeof value);
     return value;
   }
