@@ -159,9 +159,10 @@ def speakers(rounds):
         a, b = speaker_errors(OUT / "speakers", part, only), speaker_errors(OUT / "speakers-peer", part, only)
         print(f"    {name:6} DER ours {a[0]:.4f} theirs {b[0]:.4f}; mean count error ours {a[1]:.2f} theirs {b[1]:.2f}")
         result[name] = dict(ours=a, theirs=b)
-    goal("DER over the AMI clips", result["AMI"]["ours"][0] <= min(0.257, max(0.257, result["AMI"]["theirs"][0])),
+    goal("DER over the AMI clips", result["AMI"]["ours"][0] <= 0.257,
          f"{result['AMI']['ours'][0]:.4f}, at most 0.257")
-    goal("speaker count", result["all"]["ours"][1] <= 0.71, f"{result['all']['ours'][1]:.2f}, at most 0.71")
+    # sherpa-onnx was recorded with 10 speakers too many or too few over 14 recordings.
+    goal("speaker count", result["all"]["ours"][1] <= 10 / 14 + 1e-9, f"{result['all']['ours'][1]:.3f}, at most {10 / 14:.3f}")
     goal("time of speakers", ratio <= 0.25, f"{ratio:.3f} of sherpa-onnx's, at most 0.25")
     return dict(ratio=ratio, errors=result)
 
