@@ -33,3 +33,17 @@ set(HANSARD_CTRANSLATE2_VERSION 4.8.4)
 set(HANSARD_ONNXRUNTIME_VERSION 1.28.2)
 hansard_part(ctranslate2 ctranslate2-${HANSARD_CTRANSLATE2_VERSION} libctranslate2.so)
 hansard_part(onnxruntime onnxruntime-${HANSARD_ONNXRUNTIME_VERSION} libonnxruntime.so)
+
+# SQLite is compiled in. Its connections each belong to one thread at a time.
+set(HANSARD_SQLITE_VERSION 3.54.1)
+set(_sqlite ${HANSARD_DEPS_DIR}/sqlite-${HANSARD_SQLITE_VERSION})
+if(NOT EXISTS ${_sqlite}/src/sqlite3.c)
+  message(FATAL_ERROR "SQLite is missing from ${HANSARD_DEPS_DIR}. Run deps/fetch build.")
+endif()
+add_library(sqlite3 STATIC ${_sqlite}/src/sqlite3.c)
+target_include_directories(sqlite3 SYSTEM PUBLIC ${_sqlite}/include)
+target_compile_options(sqlite3 PRIVATE -w -O2)
+target_compile_definitions(sqlite3 PRIVATE
+  SQLITE_THREADSAFE=2 SQLITE_DQS=0 SQLITE_DEFAULT_MEMSTATUS=0 SQLITE_LIKE_DOESNT_MATCH_BLOBS SQLITE_MAX_EXPR_DEPTH=0
+  SQLITE_OMIT_DEPRECATED SQLITE_OMIT_SHARED_CACHE SQLITE_OMIT_LOAD_EXTENSION SQLITE_USE_ALLOCA SQLITE_ENABLE_FTS5)
+target_link_libraries(sqlite3 PRIVATE m)

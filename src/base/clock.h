@@ -1,0 +1,14 @@
+// The time of day as everything in the library keeps it, and as people and programs read it.
+#pragma once
+
+#include <cstdint>
+#include <string>
+
+namespace hansard {
+
+int64_t system_now_ms();  // milliseconds since 1970, UTC
+
+// "2026-11-24T12:53:32.104Z"
+std::string format_time(int64_t time_ms);
+
+}  // namespace hansard

@@ -1,0 +1,280 @@
+#include "store/sqlite/sqlite_store.h"
+
+#include <condition_variable>
+#include <deque>
+#include <exception>
+#include <future>
+#include <mutex>
+#include <optional>
+#include <thread>
+
+#include <fmt/format.h>
+
+#include "base/clock.h"
+#include "base/log.h"
+#include "base/seam.h"
+#include "store/migrations.h"
+#include "store/sqlite/connection.h"
+
+namespace hansard::store {
+namespace {
+
+namespace fs = std::filesystem;
+
+// So many works share a commit at most: the first of them waits for the last.
+constexpr size_t kGroup = 256;
+// The log is moved into the database when it has so many pages (4 MB), so that it stays small.
+constexpr int kCheckpointPages = 1000;
+// Readers kept open; more are opened and closed as they are needed.
+constexpr size_t kIdleReaders = 8;
+
+std::string adapted(std::string_view sql) {
+  std::string text(sql);
+  constexpr std::string_view kIdentity = "{identity}";
+  for (size_t at = text.find(kIdentity); at != std::string::npos; at = text.find(kIdentity, at)) {
+    text.replace(at, kIdentity.size(), "INTEGER PRIMARY KEY AUTOINCREMENT");
+  }
+  return text;
+}
+
+Result<void> copy_database(Connection& connection, const fs::path& to) {
+  std::string quoted;
+  for (const char c : to.string()) quoted += c == '\'' ? std::string("''") : std::string(1, c);
+  return connection.script("VACUUM INTO '" + quoted + "'");
+}
+
+Result<void> migrate(Connection& connection, const fs::path& path) {
+  const int64_t version = TRY(connection.number("PRAGMA user_version"));
+  const auto steps = migrations();
+  if (version > steps.back().number) {
+    return fail(ErrorCode::conflict,
+                fmt::format("the database is of a newer Hansard (schema {}, this program knows {}); "
+                            "install that version, or restore a backup of this one",
+                            version, steps.back().number));
+  }
+  for (const Migration& step : steps) {
+    if (step.number <= version) continue;
+    if (version > 0) {
+      const fs::path copy = fmt::format("{}.before-{:04}", path.string(), step.number);
+      std::error_code ignored;
+      fs::remove(copy, ignored);
+      TRY(copy_database(connection, copy));
+      log::info("the database was copied before {}", step.name);
+    }
+    Result<void> done = connection.script(fmt::format(
+        "BEGIN IMMEDIATE;\n{}\nPRAGMA user_version = {};\nCOMMIT;", adapted(step.sql), step.number));
+    if (!done) {
+      (void)connection.script("ROLLBACK");
+      return done;
+    }
+  }
+  return {};
+}
+
+class SqliteReader : public Reader {
+ public:
+  explicit SqliteReader(Connection& connection) : connection_(connection) {}
+  Result<std::vector<Row>> query(const Statement& statement, std::span<const Parameter> parameters) override {
+    return connection_.query(statement, parameters);
+  }
+
+ private:
+  Connection& connection_;
+};
+
+class SqliteTransaction : public Transaction {
+ public:
+  SqliteTransaction(Connection& connection, int64_t now_ms) : connection_(connection), now_ms_(now_ms) {}
+  Result<std::vector<Row>> query(const Statement& statement, std::span<const Parameter> parameters) override {
+    return connection_.query(statement, parameters);
+  }
+  Result<int64_t> execute(const Statement& statement, std::span<const Parameter> parameters) override {
+    return connection_.execute(statement, parameters);
+  }
+  int64_t now_ms() const override { return now_ms_; }
+  void notify(Notice notice) override { notices_.push_back(std::move(notice)); }
+  std::vector<Notice> take_notices() { return std::move(notices_); }
+
+ private:
+  Connection& connection_;
+  int64_t now_ms_;
+  std::vector<Notice> notices_;
+};
+
+class SqliteStore : public Store {
+ public:
+  SqliteStore(fs::path path, SqliteOptions options, std::unique_ptr<Connection> writer)
+      : path_(std::move(path)), options_(std::move(options)), writer_(std::move(writer)) {
+    thread_ = std::thread([this] { write_groups(); });
+  }
+
+  ~SqliteStore() override {
+    {
+      const std::lock_guard lock(mutex_);
+      closing_ = true;
+    }
+    waiting_work_.notify_one();
+    thread_.join();
+    idle_readers_.clear();
+    if (auto done = writer_->checkpoint(true); !done) log::warning("{}", done.error().detail);
+  }
+
+  Result<void> write(const Work& work) override {
+    std::promise<Result<void>> answer;
+    std::future<Result<void>> answered = answer.get_future();
+    write_later([&](Transaction& transaction) { return work(transaction); },
+                [&](Result<void> result) { answer.set_value(std::move(result)); });
+    return answered.get();
+  }
+
+  void write_later(Work work, std::function<void(Result<void>)> done) override {
+    {
+      const std::lock_guard lock(mutex_);
+      queue_.push_back({std::move(work), std::move(done), {}, {}});
+    }
+    waiting_work_.notify_one();
+  }
+
+  Result<void> read(const std::function<Result<void>(Reader&)>& work) override {
+    std::unique_ptr<Connection> connection = TRY(take_reader());
+    TRY(connection->script("BEGIN"));
+    SqliteReader reader(*connection);
+    Result<void> result = guarded([&] { return work(reader); });
+    if (connection->script("ROLLBACK")) give_reader_back(std::move(connection));
+    return result;
+  }
+
+  int64_t now_ms() const override { return options_.now_ms(); }
+
+  void listen(Listener listener) override {
+    const std::lock_guard lock(mutex_);
+    listeners_.push_back(std::move(listener));
+  }
+
+  Result<void> backup(const fs::path& path) override {
+    std::error_code error;
+    if (fs::exists(path, error)) return fail(ErrorCode::conflict, "there is a file of that name already");
+    std::unique_ptr<Connection> connection = TRY(Connection::open(path_, Connection::Mode::read_write));
+    return copy_database(*connection, path);
+  }
+
+ private:
+  struct Waiting {
+    Work work;
+    std::function<void(Result<void>)> done;
+    Result<void> result;
+    std::vector<Notice> notices;
+  };
+
+  static Result<void> guarded(const std::function<Result<void>()>& work) {
+    try {
+      return work();
+    } catch (const std::exception& error) {
+      return fail(ErrorCode::internal, "the request could not be carried out", error.what());
+    }
+  }
+
+  Result<std::unique_ptr<Connection>> take_reader() {
+    {
+      const std::lock_guard lock(readers_mutex_);
+      if (!idle_readers_.empty()) {
+        std::unique_ptr<Connection> connection = std::move(idle_readers_.back());
+        idle_readers_.pop_back();
+        return connection;
+      }
+    }
+    return Connection::open(path_, Connection::Mode::read_only);
+  }
+
+  void give_reader_back(std::unique_ptr<Connection> connection) {
+    const std::lock_guard lock(readers_mutex_);
+    if (idle_readers_.size() < kIdleReaders) idle_readers_.push_back(std::move(connection));
+  }
+
+  // ---- the writer thread
+
+  void write_groups() {
+    for (;;) {
+      std::vector<Waiting> group;
+      {
+        std::unique_lock lock(mutex_);
+        waiting_work_.wait(lock, [this] { return closing_ || !queue_.empty(); });
+        if (queue_.empty()) return;
+        while (!queue_.empty() && group.size() < kGroup) {
+          group.push_back(std::move(queue_.front()));
+          queue_.pop_front();
+        }
+      }
+      commit(group);
+      for (Waiting& waiting : group) tell(waiting);
+      for (Waiting& waiting : group) waiting.done(std::move(waiting.result));
+      if (writer_->wal_pages() < kCheckpointPages) continue;
+      if (auto done = writer_->checkpoint(false); !done) log::warning("{}", done.error().detail);
+    }
+  }
+
+  void commit(std::vector<Waiting>& group) {
+    Result<void> begun = writer_->script("BEGIN IMMEDIATE");
+    if (begun) {
+      for (Waiting& waiting : group) run(waiting);
+      seam("store.before_commit");
+      begun = writer_->script("COMMIT");
+      seam("store.after_commit");
+      if (begun) return;
+      (void)writer_->script("ROLLBACK");
+    }
+    log::error("the database: {}", begun.error().detail);
+    for (Waiting& waiting : group) {
+      waiting.result = begun;
+      waiting.notices.clear();
+    }
+  }
+
+  void run(Waiting& waiting) {
+    waiting.result = writer_->script("SAVEPOINT work");
+    if (!waiting.result) return;
+    SqliteTransaction transaction(*writer_, now_ms());
+    waiting.result = guarded([&] { return waiting.work(transaction); });
+    if (waiting.result) {
+      waiting.notices = transaction.take_notices();
+    } else if (auto undone = writer_->script("ROLLBACK TO work"); !undone) {
+      waiting.result = undone;
+    }
+    if (auto released = writer_->script("RELEASE work"); !released && waiting.result)
+      waiting.result = released;
+  }
+
+  void tell(const Waiting& waiting) {
+    for (const Notice& notice : waiting.notices) {
+      for (const Listener& listener : listeners_) listener(notice);
+    }
+  }
+
+  fs::path path_;
+  SqliteOptions options_;
+  std::unique_ptr<Connection> writer_;  // of the writer thread alone
+
+  std::mutex mutex_;
+  std::condition_variable waiting_work_;
+  std::deque<Waiting> queue_;
+  std::vector<Listener> listeners_;
+  bool closing_ = false;
+
+  std::mutex readers_mutex_;
+  std::vector<std::unique_ptr<Connection>> idle_readers_;
+
+  std::thread thread_;
+};
+
+}  // namespace
+
+Result<std::unique_ptr<Store>> open_sqlite(const fs::path& path, SqliteOptions options) {
+  if (!options.now_ms) options.now_ms = system_now_ms;
+  std::unique_ptr<Connection> writer = TRY(Connection::open(path, Connection::Mode::read_write));
+  TRY(migrate(*writer, path));
+  std::error_code ignored;
+  fs::permissions(path, fs::perms::owner_read | fs::perms::owner_write, ignored);
+  return std::make_unique<SqliteStore>(path, std::move(options), std::move(writer));
+}
+
+}  // namespace hansard::store

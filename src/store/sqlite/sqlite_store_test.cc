@@ -1,0 +1,152 @@
+#include "store/sqlite/sqlite_store.h"
+
+#include <gtest/gtest.h>
+#include <stdlib.h>
+#include <sys/wait.h>
+#include <unistd.h>
+
+#include <fstream>
+#include <thread>
+
+#include "store/conformance.h"
+#include "store/migrations.h"
+#include "store/sqlite/connection.h"
+
+namespace hansard::store {
+namespace {
+
+namespace fs = std::filesystem;
+
+INSTANTIATE_TEST_SUITE_P(Sqlite, StoreConformance,
+                         testing::Values(Driver{"sqlite",
+                                                [](const fs::path& folder, int64_t now_ms) {
+                                                  return open_sqlite(folder / "hansard.db",
+                                                                     {.now_ms = [now_ms] { return now_ms; }});
+                                                }}),
+                         [](const auto& driver) { return std::string(driver.param.name); });
+
+class Sqlite : public testing::Test {
+ protected:
+  Sqlite() {
+    std::string name = (fs::temp_directory_path() / "hansard-sqlite.XXXXXX").string();
+    folder_ = ::mkdtemp(name.data());
+    path_ = folder_ / "hansard.db";
+  }
+  ~Sqlite() override { fs::remove_all(folder_); }
+
+  Result<void> script(const std::string& sql) {
+    auto connection = TRY(Connection::open(path_, Connection::Mode::read_write));
+    return connection->script(sql);
+  }
+
+  fs::path folder_;
+  fs::path path_;
+};
+
+TEST_F(Sqlite, MigrationsAreNumberedWithoutGaps) {
+  int number = 0;
+  for (const Migration& step : migrations()) {
+    EXPECT_EQ(step.number, ++number);
+    EXPECT_EQ(std::stoi(std::string(step.name.substr(0, 4))), number);
+  }
+}
+
+TEST_F(Sqlite, AnOlderDatabaseIsCopiedBeforeEachStep) {
+  ASSERT_TRUE(open_sqlite(path_));
+  ASSERT_TRUE(
+      script("DROP TABLE webhook_deliveries; DROP TABLE webhooks; DROP TABLE settings; DROP TABLE profiles;"
+             "DROP TABLE api_keys; DROP TABLE refresh_tokens; PRAGMA user_version = 1"));
+  ASSERT_TRUE(open_sqlite(path_));
+  EXPECT_FALSE(fs::exists(path_.string() + ".before-0001"));
+  const fs::path copy = path_.string() + ".before-0002";
+  ASSERT_TRUE(fs::exists(copy));
+  auto old = Connection::open(copy, Connection::Mode::read_write);
+  ASSERT_TRUE(old);
+  EXPECT_EQ((*old)->number("PRAGMA user_version").value(), 1);
+  EXPECT_EQ((*old)->number("PRAGMA integrity_check").has_value(), true);
+}
+
+TEST_F(Sqlite, AStepThatFailsLeavesTheDatabaseAsItWas) {
+  ASSERT_TRUE(open_sqlite(path_));
+  ASSERT_TRUE(script("PRAGMA user_version = 1"));  // the second step's tables are there already
+  ASSERT_FALSE(open_sqlite(path_));
+  auto connection = Connection::open(path_, Connection::Mode::read_write);
+  EXPECT_EQ((*connection)->number("PRAGMA user_version").value(), 1);
+}
+
+TEST_F(Sqlite, ANewerDatabaseIsRefusedInWords) {
+  ASSERT_TRUE(open_sqlite(path_));
+  ASSERT_TRUE(script("PRAGMA user_version = 999"));
+  const auto opened = open_sqlite(path_);
+  ASSERT_FALSE(opened);
+  EXPECT_EQ(opened.error().code, ErrorCode::conflict);
+  EXPECT_NE(opened.error().message.find("newer Hansard"), std::string::npos);
+}
+
+TEST_F(Sqlite, ADamagedDatabaseIsRefusedInWordsWithoutItsPath) {
+  std::ofstream(path_) << std::string(8192, 'x');
+  const auto opened = open_sqlite(path_);
+  ASSERT_FALSE(opened);
+  EXPECT_NE(opened.error().message.find("damaged"), std::string::npos);
+  EXPECT_EQ(opened.error().message.find(folder_.string()), std::string::npos);
+}
+
+TEST_F(Sqlite, AFolderThatIsNotThereIsRefused) {
+  const auto opened = open_sqlite(folder_ / "none" / "hansard.db");
+  ASSERT_FALSE(opened);
+  EXPECT_EQ(opened.error().code, ErrorCode::permission_denied);
+}
+
+TEST_F(Sqlite, TheFileIsTheUsersAlone) {
+  ASSERT_TRUE(open_sqlite(path_));
+  EXPECT_EQ(fs::status(path_).permissions() & fs::perms::all, fs::perms::owner_read | fs::perms::owner_write);
+}
+
+// A committed write is answered after its sync, so what a process told the world outlives its SIGKILL.
+TEST_F(Sqlite, WhatWasAnsweredIsThereAfterAKill) {
+  ASSERT_TRUE(open_sqlite(path_));
+  int ends[2];
+  ASSERT_EQ(::pipe(ends), 0);
+  const pid_t child = ::fork();
+  if (child == 0) {
+    auto store = open_sqlite(path_);
+    static constexpr Statement kInsert{"test.insert", "INSERT INTO settings VALUES ('', $1, 'x', 1)"};
+    for (int i = 0;; ++i) {
+      auto done = (*store)->write([i](Transaction& t) -> Result<void> {
+        TRY(t.change(kInsert, std::to_string(i)));
+        return {};
+      });
+      if (!done || ::write(ends[1], "+", 1) != 1) ::_exit(1);
+    }
+  }
+  ::close(ends[1]);
+  int64_t answered = 0;
+  char byte = 0;
+  while (answered < 50 && ::read(ends[0], &byte, 1) == 1) ++answered;
+  ::kill(child, SIGKILL);
+  ::waitpid(child, nullptr, 0);
+  while (::read(ends[0], &byte, 1) == 1) ++answered;
+  ::close(ends[0]);
+  auto connection = Connection::open(path_, Connection::Mode::read_write);
+  EXPECT_GE((*connection)->number("SELECT count(*) FROM settings").value(), answered);
+  EXPECT_GE(answered, 50);
+}
+
+TEST_F(Sqlite, TheLogStaysSmallWhileReadersComeAndGo) {
+  auto store = std::move(open_sqlite(path_).value());
+  static constexpr Statement kUpsert{
+      "test.upsert",
+      "INSERT INTO settings VALUES ('', $1, $2, 1) ON CONFLICT (user_id, name) DO "
+      "UPDATE SET value = excluded.value"};
+  const std::string large(20'000, 'x');
+  for (int i = 0; i < 1500; ++i) {
+    ASSERT_TRUE(store->write([&](Transaction& t) -> Result<void> {
+      TRY(t.change(kUpsert, std::to_string(i % 10), large));
+      return {};
+    }));
+  }
+  EXPECT_LT(fs::file_size(path_.string() + "-wal"), 12U << 20);
+}
+
+}  // namespace
+}  // namespace hansard::store
