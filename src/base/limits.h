@@ -47,4 +47,12 @@ inline constexpr int kSpeakers = 100;
 inline constexpr int kTranscribeCrashes = 3;
 inline constexpr int kDiarizeCrashes = 2;
 
+// ---- jobs
+// What may pass (memory, network, a full disk) is tried so often, the first time again after kJobBackoff,
+// then each time after twice as long.
+inline constexpr int kJobFailures = 3;
+inline constexpr std::chrono::milliseconds kJobBackoff = 5s;
+// A job that was in work at so many ends of the server may be the cause of them.
+inline constexpr int kJobRecoveries = 20;
+
 }  // namespace hansard::limits

@@ -1,0 +1,58 @@
+// Large bytes with a name: recordings, transcripts, parts of uploads. A blob exists whole or not at all.
+// Names are relative, of parts of [a-z0-9._-] separated by '/': the program makes them, clients never do.
+// Errors: not_found, insufficient_storage, permission_denied, internal. Threads: a Blobs may be used by any
+// number of threads, a Writer by one.
+#pragma once
+
+#include <cstdint>
+#include <functional>
+#include <memory>
+#include <string>
+#include <string_view>
+
+#include "base/fd.h"
+#include "base/result.h"
+
+namespace hansard::blob {
+
+// A blob that is being written. One that was not committed leaves nothing behind.
+class Writer {
+ public:
+  virtual ~Writer() = default;
+  virtual Result<void> append(std::string_view bytes) = 0;
+  // Afterwards the blob is there, also after a power cut. Once, as the last call.
+  virtual Result<void> commit() = 0;
+};
+
+struct Found {
+  std::string name;
+  uint64_t size_bytes = 0;
+  int64_t modified_ms = 0;
+};
+
+class Blobs {
+ public:
+  virtual ~Blobs() = default;
+
+  // A blob of that name that is there already is replaced by the commit.
+  virtual Result<std::unique_ptr<Writer>> create(std::string_view name) = 0;
+  Result<void> put(std::string_view name, std::string_view bytes);
+
+  // The bytes as a regular file open for reading: a driver that keeps them elsewhere brings them here first.
+  virtual Result<UniqueFd> open(std::string_view name) = 0;
+
+  // Removing what is not there is no error.
+  virtual Result<void> remove(std::string_view name) = 0;
+
+  // Every blob whose name begins with `prefix`, in no order.
+  virtual Result<void> list(std::string_view prefix, const std::function<void(const Found&)>& found) = 0;
+};
+
+bool is_blob_name(std::string_view name);
+
+// Removes the blobs under `prefix` that are older than `before_ms` and that nobody names: blobs come before
+// their rows, so a young one may be waiting for its row. How many were removed.
+Result<int64_t> sweep(Blobs& blobs, std::string_view prefix, int64_t before_ms,
+                      const std::function<Result<bool>(const std::string&)>& is_named);
+
+}  // namespace hansard::blob
