@@ -145,7 +145,9 @@ TEST_F(BadInput, OutputsThatWouldCollide) {
 }
 
 // A disk that is full: nothing may grow over 64 KiB, neither what is decoded nor what is written.
-TEST_F(BadInput, AFullDiskIsNamedAndLeavesNothing) {
+using BadInputModel = BadInput;
+
+TEST_F(BadInputModel, AFullDiskIsNamedAndLeavesNothing) {
   const fs::path output = folder_ / "refused.json";
   ChildOptions options;
   options.argv = {"bash",
