@@ -133,15 +133,16 @@ Result<void> Channel::send(const json::bj::object& header, std::string_view payl
 }
 
 Result<std::optional<Message>> Channel::receive(std::chrono::milliseconds timeout, int wake_fd) {
-  const auto deadline = std::chrono::steady_clock::now() + timeout;
+  // The longest there is means for ever: no time of day lies so far ahead.
+  const bool for_ever = timeout == std::chrono::milliseconds::max();
+  const auto deadline =
+      std::chrono::steady_clock::now() + (for_ever ? std::chrono::milliseconds(0) : timeout);
   for (;;) {
     if (std::optional<Message> message = parser_.next()) return message;
     const auto left =
         std::chrono::duration_cast<std::chrono::milliseconds>(deadline - std::chrono::steady_clock::now());
     std::array<pollfd, 2> polled{{{socket_.get(), POLLIN, 0}, {wake_fd, POLLIN, 0}}};
-    const int wait_ms = timeout == std::chrono::milliseconds::max()
-                            ? -1
-                            : static_cast<int>(std::clamp<int64_t>(left.count(), 0, 1 << 30));
+    const int wait_ms = for_ever ? -1 : static_cast<int>(std::clamp<int64_t>(left.count(), 0, 1 << 30));
     const int n = ::poll(polled.data(), polled.size(), wait_ms);
     if (n < 0 && errno == EINTR) continue;
     if (n < 0) return broken(system_error("cannot wait", errno).message);

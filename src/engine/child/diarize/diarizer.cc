@@ -177,7 +177,7 @@ class WindowEmbedder {
  private:
   // Pools one stretch of a local speaker and notes where its embedding belongs; false where it is too short.
   bool want(const VoiceWindow& window, size_t speaker, int first, int last, size_t least_columns,
-            float& clean_s, Embedding& target) {
+            float& clean_s, KeptEmbedding& target) {
     int clean_frames = 0;
     for (int i = first; i < last; ++i) clean_frames += clean(window, speaker, i) ? 1 : 0;
     clean_s = static_cast<float>(clean_frames * kFrameStep);
@@ -208,15 +208,17 @@ class WindowEmbedder {
   void finish() {
     const std::vector<float> embeddings = networks_.project(statistics_);
     for (size_t i = 0; i < targets_.size(); ++i) {
+      Embedding embedding;
       std::copy_n(embeddings.begin() + static_cast<std::ptrdiff_t>(i * kEmbeddingSize), kEmbeddingSize,
-                  targets_[i]->begin());
+                  embedding.begin());
+      *targets_[i] = embedding;
     }
   }
 
   const Networks& networks_;
   const Columns& columns_;
   std::vector<float> statistics_;
-  std::vector<Embedding*> targets_;
+  std::vector<KeptEmbedding*> targets_;
 };
 
 class VoiceHearing final : public Diarizer {

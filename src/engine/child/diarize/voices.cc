@@ -16,8 +16,8 @@ void put(std::string& to, T value) {
   to.append(reinterpret_cast<const char*>(&value), sizeof value);
 }
 
-void put(std::string& to, const Embedding& embedding) {
-  for (const float value : embedding) put(to, static_cast<_Float16>(value));
+void put(std::string& to, const KeptEmbedding& embedding) {
+  for (const _Float16 value : embedding.values()) put(to, value);
 }
 
 void put(std::string& to, const Activity& activity) {
@@ -45,7 +45,7 @@ void put(std::string& to, const Unit& unit) {
   if (unit.embedded) put(to, unit.embedding);
 }
 
-void put(std::string& to, const std::vector<Unit>& units) {
+void put(std::string& to, const std::deque<Unit>& units) {
   put(to, static_cast<uint32_t>(units.size()));
   for (const Unit& unit : units) put(to, unit);
 }
@@ -70,10 +70,10 @@ class Reader {
     return value;
   }
 
-  void get(Embedding& embedding) {
-    for (float& value : embedding) {
-      value = static_cast<float>(get<_Float16>());
-      require(std::isfinite(value));
+  void get(KeptEmbedding& embedding) {
+    for (_Float16& value : embedding.values()) {
+      value = get<_Float16>();
+      require(std::isfinite(static_cast<float>(value)));
     }
   }
 
@@ -101,11 +101,11 @@ class Reader {
   bool ok_ = true;
 };
 
-std::vector<Unit> get_units(Reader& reader, size_t window_count) {
+std::deque<Unit> get_units(Reader& reader, size_t window_count) {
   constexpr size_t kLeastBytes = 14;
   const auto count = reader.get<uint32_t>();
   reader.require(count <= reader.left() / kLeastBytes);
-  std::vector<Unit> units(reader.ok() ? count : 0);
+  std::deque<Unit> units(reader.ok() ? count : 0);
   for (Unit& unit : units) {
     unit.window = reader.get<uint32_t>();
     unit.speaker = reader.get<uint8_t>();
@@ -119,6 +119,21 @@ std::vector<Unit> get_units(Reader& reader, size_t window_count) {
     if (!reader.ok()) break;
   }
   return units;
+}
+
+// About how long the bytes will be, so that they are not copied while they grow.
+size_t expected_bytes(const Voices& voices) {
+  constexpr size_t kUnitBytes = 14;
+  constexpr size_t kWindowBytes = 128;
+  size_t embeddings = 0;
+  for (const VoiceWindow& window : voices.windows) {
+    for (const LocalSpeaker& speaker : window.speakers) embeddings += speaker.embedded ? 1 : 0;
+  }
+  for (const auto* units : {&voices.training, &voices.assignment}) {
+    for (const Unit& unit : *units) embeddings += unit.embedded ? 1 : 0;
+  }
+  return embeddings * kEmbeddingSize * sizeof(_Float16) + voices.windows.size() * kWindowBytes +
+         (voices.training.size() + voices.assignment.size()) * kUnitBytes;
 }
 
 }  // namespace
@@ -170,7 +185,9 @@ std::vector<Unit> cut_units(const Activity& activity, uint32_t window, double br
 }
 
 std::string to_bytes(const Voices& voices) {
-  std::string bytes(kMagic);
+  std::string bytes;
+  bytes.reserve(expected_bytes(voices));
+  bytes += kMagic;
   put(bytes, voices.sample_count);
   put(bytes, voices.hop);
   put(bytes, static_cast<uint32_t>(voices.windows.size()));

@@ -2,8 +2,10 @@
 // bytes.
 #pragma once
 
+#include <algorithm>
 #include <array>
 #include <cstdint>
+#include <deque>
 #include <string>
 #include <string_view>
 #include <vector>
@@ -14,6 +16,29 @@
 namespace hansard::engine {
 
 using Embedding = std::array<float, kEmbeddingSize>;
+
+// An embedding as it is kept: in 16 bits, which is what to_bytes() writes, since hours of speech hold a
+// hundred thousand of them.
+class KeptEmbedding {
+ public:
+  KeptEmbedding() = default;
+  KeptEmbedding(const Embedding& embedding) {  // NOLINT: the same value, shorter
+    std::transform(embedding.begin(), embedding.end(), values_.begin(),
+                   [](float value) { return static_cast<_Float16>(value); });
+  }
+  operator Embedding() const {  // NOLINT
+    Embedding embedding;
+    std::transform(values_.begin(), values_.end(), embedding.begin(),
+                   [](_Float16 value) { return static_cast<float>(value); });
+    return embedding;
+  }
+  bool operator==(const KeptEmbedding&) const = default;
+  std::array<_Float16, kEmbeddingSize>& values() { return values_; }
+  const std::array<_Float16, kEmbeddingSize>& values() const { return values_; }
+
+ private:
+  std::array<_Float16, kEmbeddingSize> values_{};
+};
 
 // Which local speakers are active in each frame of a window: bits 0, 1, 2.
 using Activity = std::array<uint8_t, kSegmentFrames>;
@@ -26,14 +51,14 @@ struct Unit {
   uint16_t last = 0;
   float clean_s = 0;      // of it, seconds in which nobody else speaks
   bool embedded = false;  // false where it is too short for an embedding
-  Embedding embedding{};
+  KeptEmbedding embedding;
 };
 
 struct LocalSpeaker {
   float clean_s = 0;
   bool active = false;
   bool embedded = false;
-  Embedding embedding{};  // over the whole window
+  KeptEmbedding embedding;  // over the whole window
 };
 
 struct VoiceWindow {
@@ -46,8 +71,9 @@ struct Voices {
   int64_t sample_count = 0;
   int64_t hop = 0;                   // samples between windows, but for the last
   std::vector<VoiceWindow> windows;  // in order
-  std::vector<Unit> training;        // long: what voices are learnt from
-  std::vector<Unit> assignment;      // short: what is given to a speaker
+  // Deques: growing must not hold everything twice.
+  std::deque<Unit> training;    // long: what voices are learnt from
+  std::deque<Unit> assignment;  // short: what is given to a speaker
 };
 
 // Starts of the windows over a recording: every `hop` samples, the last one at the recording's end. One

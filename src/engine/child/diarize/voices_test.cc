@@ -20,7 +20,7 @@ Voices some_voices() {
     for (size_t i = 250; i < 500; ++i) window.activity[i] |= 2;
     for (size_t s = 0; s < 2; ++s) {
       window.speakers[s] = {1.5F, true, true, {}};
-      window.speakers[s].embedding.fill(s == 0 ? 0.25F : -0.5F);
+      window.speakers[s].embedding.values().fill(static_cast<_Float16>(s == 0 ? 0.25F : -0.5F));
     }
     const auto index = static_cast<uint32_t>(voices.windows.size());
     for (Unit unit : cut_units(window.activity, index, 0.3, 10)) {
