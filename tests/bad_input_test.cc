@@ -144,9 +144,9 @@ TEST_F(BadInput, OutputsThatWouldCollide) {
           "would both be written");
 }
 
-// A disk that is full: nothing may grow over 64 KiB, neither what is decoded nor what is written.
 using BadInputModel = BadInput;
 
+// A disk that is full: nothing may grow over 64 KiB, neither what is decoded nor what is written.
 TEST_F(BadInputModel, AFullDiskIsNamedAndLeavesNothing) {
   const fs::path output = folder_ / "refused.json";
   ChildOptions options;

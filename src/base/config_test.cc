@@ -1,5 +1,7 @@
 #include "base/config.h"
 
+#include "base/temporary_folder.h"
+
 #include <gtest/gtest.h>
 
 #include <cstdlib>
@@ -14,12 +16,7 @@ namespace fs = std::filesystem;
 
 class ConfigTest : public testing::Test {
  protected:
-  ConfigTest() {
-    std::string name = (fs::temp_directory_path() / "hansard-config-XXXXXX").string();
-    folder_ = ::mkdtemp(name.data());
-    environment_["HOME"] = folder_;
-  }
-  ~ConfigTest() override { fs::remove_all(folder_); }
+  ConfigTest() { environment_["HOME"] = folder_; }
 
   void write_file(const std::string& text) {
     fs::create_directories(folder_ / ".config/hansard");
@@ -38,7 +35,8 @@ class ConfigTest : public testing::Test {
     return config ? "" : config.error().message;
   }
 
-  fs::path folder_;
+  const TemporaryFolder temporary_;
+  const fs::path folder_ = temporary_;
   std::map<std::string, std::string> environment_;
 };
 

@@ -1,7 +1,6 @@
 #include "base/file.h"
 
 #include <fcntl.h>
-#include <sys/random.h>
 #include <sys/stat.h>
 #include <sys/statvfs.h>
 
@@ -9,22 +8,15 @@
 
 #include <fmt/format.h>
 
+#include "base/id.h"
+
 namespace hansard {
 namespace {
-
-Result<void> sync_folder(const std::filesystem::path& folder) {
-  UniqueFd fd(::open(folder.empty() ? "." : folder.c_str(), O_RDONLY | O_DIRECTORY | O_CLOEXEC));
-  if (!fd) return fail(system_error("cannot open the folder", errno));
-  if (::fsync(fd.get()) != 0) return fail(system_error("cannot sync the folder", errno));
-  return {};
-}
 
 // A name of its own length, since `path` may have the longest there can be; by chance, since a process of the
 // same number may have left one, or run on another machine that shares the folder.
 std::filesystem::path temporary_beside(const std::filesystem::path& path) {
-  uint64_t chance = 0;
-  [[maybe_unused]] const ssize_t n = ::getrandom(&chance, sizeof chance, 0);
-  return path.parent_path() / fmt::format(".hansard-{:016x}.tmp", chance);
+  return path.parent_path() / fmt::format(".hansard-{}.tmp", random_hex(8));
 }
 
 }  // namespace
@@ -88,6 +80,13 @@ Result<void> write_file_atomically(const std::filesystem::path& path, std::strin
   Result<void> result = write_and_rename();
   if (!result) ::unlink(temporary.c_str());
   return result;
+}
+
+Result<void> sync_folder(const std::filesystem::path& folder) {
+  UniqueFd fd(::open(folder.empty() ? "." : folder.c_str(), O_RDONLY | O_DIRECTORY | O_CLOEXEC));
+  if (!fd) return fail(system_error("cannot open the folder", errno));
+  if (::fsync(fd.get()) != 0) return fail(system_error("cannot sync the folder", errno));
+  return {};
 }
 
 Result<void> make_private_folder(const std::filesystem::path& path) {

@@ -37,6 +37,9 @@ enum class Sync {
 Result<void> write_file_atomically(const std::filesystem::path& path, std::string_view bytes, Sync sync,
                                    unsigned mode = 0600);
 
+// After it, what was made or renamed in the folder survives a power cut.
+Result<void> sync_folder(const std::filesystem::path& folder);
+
 // Makes a folder and its parents, each new one with mode 0700.
 Result<void> make_private_folder(const std::filesystem::path& path);
 

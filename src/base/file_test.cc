@@ -1,5 +1,7 @@
 #include "base/file.h"
 
+#include "base/temporary_folder.h"
+
 #include <fcntl.h>
 #include <sys/resource.h>
 #include <sys/stat.h>
@@ -19,20 +21,14 @@ namespace fs = std::filesystem;
 
 class File : public testing::Test {
  protected:
-  File() {
-    std::string name = (fs::temp_directory_path() / "hansard-file.XXXXXX").string();
-    EXPECT_NE(::mkdtemp(name.data()), nullptr);
-    folder_ = name;
-  }
-  ~File() override { fs::remove_all(folder_); }
-
   fs::path write(const std::string& name, std::string_view bytes) const {
     std::ofstream(folder_ / name, std::ios::binary) << bytes;
     return folder_ / name;
   }
   std::ptrdiff_t files() const { return std::distance(fs::directory_iterator(folder_), {}); }
 
-  fs::path folder_;
+  const TemporaryFolder temporary_;
+  const fs::path folder_ = temporary_;
 };
 
 // Makes every write beyond `size_bytes` of a file fail, as on a full disk, for the life of the object.

@@ -3,13 +3,13 @@
 #pragma once
 
 #include <gtest/gtest.h>
-#include <stdlib.h>
 
 #include <filesystem>
 #include <functional>
 #include <memory>
 #include <string>
 
+#include "base/temporary_folder.h"
 #include "blob/blob.h"
 
 namespace hansard::blob {
@@ -22,12 +22,7 @@ struct Driver {
 
 class BlobConformance : public testing::TestWithParam<Driver> {
  protected:
-  BlobConformance() {
-    std::string name = (std::filesystem::temp_directory_path() / "hansard-blob.XXXXXX").string();
-    folder_ = ::mkdtemp(name.data());
-    open();
-  }
-  ~BlobConformance() override { std::filesystem::remove_all(folder_); }
+  BlobConformance() { open(); }
   void open() {
     blobs_.reset();
     auto opened = GetParam().open(folder_);
@@ -35,7 +30,7 @@ class BlobConformance : public testing::TestWithParam<Driver> {
     blobs_ = std::move(*opened);
   }
 
-  std::filesystem::path folder_;
+  const TemporaryFolder folder_;
   std::unique_ptr<Blobs> blobs_;
 };
 

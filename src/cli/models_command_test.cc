@@ -26,7 +26,7 @@ std::string line_of(const std::string& text, const std::string& name) {
 }
 
 TEST(ModelsCommand, ListTellsWhatThereIsAndUnderWhichLicence) {
-  models::TemporaryFolder folder;
+  TemporaryFolder folder;
   const Library library(folder / "own", {folder / "parts"});
   EXPECT_EQ(list_models(library)->find("CC-BY-4.0)"), std::string::npos);
   models::lay_model(folder / "own", "mine", whisper());
@@ -46,7 +46,7 @@ TEST(ModelsCommand, ListTellsWhatThereIsAndUnderWhichLicence) {
 }
 
 TEST(ModelsCommand, ImportVerifyRemove) {
-  models::TemporaryFolder folder;
+  TemporaryFolder folder;
   for (const Content& content : whisper()) models::write(folder / "my-whisper" / content.name, content.bytes);
   const fs::path archive = folder / "packed.tar.gz";
   ASSERT_TRUE(run_child({.argv = {"tar", "-C", static_cast<const fs::path&>(folder).string(), "-czf",
@@ -78,7 +78,7 @@ TEST(ModelsCommand, ImportVerifyRemove) {
 }
 
 TEST(ModelsCommand, MistakesAreSaidBeforeAnyWork) {
-  models::TemporaryFolder folder;
+  TemporaryFolder folder;
   Library library(folder / "own", {});
   const std::vector<std::string> names{"whisper-small", "whisper-smal"};
   const auto unknown = install_models(library, names, {});

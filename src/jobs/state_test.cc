@@ -1,28 +1,24 @@
 #include "jobs/state.h"
 
 #include <gtest/gtest.h>
-#include <stdlib.h>
 
-#include <filesystem>
 #include <map>
 #include <set>
 #include <thread>
 
 #include "base/limits.h"
+#include "base/temporary_folder.h"
 #include "store/sqlite/sqlite_store.h"
 
 namespace hansard::jobs {
 namespace {
 
-namespace fs = std::filesystem;
 using store::Statement;
 using store::Transaction;
 
 class States : public testing::Test {
  protected:
   States() {
-    std::string name = (fs::temp_directory_path() / "hansard-jobs.XXXXXX").string();
-    folder_ = ::mkdtemp(name.data());
     auto opened = store::open_sqlite(folder_ / "hansard.db", {.now_ms = [this] { return now_ms_; }});
     store_ = std::move(opened.value());
     store_->listen(
@@ -39,10 +35,6 @@ class States : public testing::Test {
       TRY(t.change(kFile));
       return {};
     });
-  }
-  ~States() override {
-    store_.reset();
-    fs::remove_all(folder_);
   }
 
   void in(const store::Store::Work& work) {
@@ -90,7 +82,7 @@ class States : public testing::Test {
     return texts(kRead, id);
   }
 
-  fs::path folder_;
+  const TemporaryFolder folder_;
   int64_t now_ms_ = 1'000'000;
   FifoPolicy policy_;
   std::unique_ptr<store::Store> store_;

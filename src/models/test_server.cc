@@ -3,10 +3,10 @@
 #include <arpa/inet.h>
 #include <netinet/in.h>
 #include <sys/socket.h>
-#include <cstdlib>
 
 #include <cctype>
 #include <condition_variable>
+#include <cstdlib>
 #include <list>
 #include <mutex>
 #include <sstream>

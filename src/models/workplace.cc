@@ -23,12 +23,6 @@ using namespace std::chrono_literals;
 // flock() has no wait that a stop token could end, so it is asked again now and then.
 constexpr auto kLockPoll = 100ms;
 
-Result<void> sync_folder(const fs::path& folder) {
-  UniqueFd fd(::open(folder.c_str(), O_RDONLY | O_DIRECTORY | O_CLOEXEC));
-  if (!fd || ::fsync(fd.get()) != 0) return fail(system_error("cannot write the models folder", errno));
-  return {};
-}
-
 Result<void> move_folder(const fs::path& from, const fs::path& to) {
   if (::rename(from.c_str(), to.c_str()) != 0) {
     return fail(system_error("cannot rename in the models folder", errno));

@@ -7,6 +7,7 @@
 #include <vector>
 
 #include "base/file.h"
+#include "base/temporary_folder.h"
 
 namespace hansard::pipeline {
 namespace {
@@ -15,19 +16,13 @@ namespace fs = std::filesystem;
 
 class ArtifactsTest : public testing::Test {
  protected:
-  ArtifactsTest() {
-    std::string name = (fs::temp_directory_path() / "hansard-artifacts-XXXXXX").string();
-    folder_ = ::mkdtemp(name.data());
-  }
-  ~ArtifactsTest() override { fs::remove_all(folder_); }
-
   // Makes an artifact look as if it had been used last so long ago.
   void age(const Key& key, int seconds) {
     const fs::path path = folder_ / key.stage() / key.hex();
     fs::last_write_time(path, fs::last_write_time(path) - std::chrono::seconds(seconds));
   }
 
-  fs::path folder_;
+  const TemporaryFolder folder_;
 };
 
 Key key(int n) {

@@ -3,7 +3,6 @@
 #pragma once
 
 #include <gtest/gtest.h>
-#include <stdlib.h>
 
 #include <filesystem>
 #include <functional>
@@ -11,15 +10,10 @@
 #include <optional>
 #include <string>
 
+#include "base/temporary_folder.h"
 #include "store/store.h"
 
 namespace hansard::store {
-
-inline constexpr Statement kInsertForTests{
-    "test.insert", "INSERT INTO settings (user_id, name, value, updated_at) VALUES ($1, $2, $3, $4)"};
-inline constexpr Statement kValueForTests{"test.value",
-                                          "SELECT value FROM settings WHERE user_id = $1 AND name = $2"};
-inline constexpr Statement kCountForTests{"test.count", "SELECT count(*) FROM settings"};
 
 // A driver under test: opens the same database again each time.
 struct Driver {
@@ -29,15 +23,13 @@ struct Driver {
 
 class StoreConformance : public testing::TestWithParam<Driver> {
  protected:
-  StoreConformance() {
-    std::string name = (std::filesystem::temp_directory_path() / "hansard-store.XXXXXX").string();
-    folder_ = ::mkdtemp(name.data());
-    open();
-  }
-  ~StoreConformance() override {
-    store_.reset();
-    std::filesystem::remove_all(folder_);
-  }
+  static constexpr Statement kInsert{
+      "test.insert", "INSERT INTO settings (user_id, name, value, updated_at) VALUES ($1, $2, $3, $4)"};
+  static constexpr Statement kValue{"test.value",
+                                    "SELECT value FROM settings WHERE user_id = $1 AND name = $2"};
+  static constexpr Statement kCount{"test.count", "SELECT count(*) FROM settings"};
+
+  StoreConformance() { open(); }
   void open() {
     store_.reset();
     auto opened = GetParam().open(folder_, 1'795'000'000'000);
@@ -46,14 +38,14 @@ class StoreConformance : public testing::TestWithParam<Driver> {
   }
   Result<void> put(const std::string& name, const std::string& value) {
     return store_->write([&](Transaction& transaction) -> Result<void> {
-      TRY(transaction.change(kInsertForTests, "", name, value, transaction.now_ms()));
+      TRY(transaction.change(kInsert, "", name, value, transaction.now_ms()));
       return {};
     });
   }
   std::optional<std::string> get(const std::string& name) {
     std::optional<std::string> value;
     EXPECT_TRUE(store_->read([&](Reader& reader) -> Result<void> {
-      if (auto row = TRY(reader.row(kValueForTests, "", name))) value = row->text(0);
+      if (auto row = TRY(reader.row(kValue, "", name))) value = row->text(0);
       return {};
     }));
     return value;
@@ -61,13 +53,13 @@ class StoreConformance : public testing::TestWithParam<Driver> {
   int64_t count() {
     int64_t count = -1;
     EXPECT_TRUE(store_->read([&](Reader& reader) -> Result<void> {
-      count = TRY(reader.row(kCountForTests))->integer(0);
+      count = TRY(reader.row(kCount))->integer(0);
       return {};
     }));
     return count;
   }
 
-  std::filesystem::path folder_;
+  const TemporaryFolder folder_;
   std::unique_ptr<Store> store_;
 };
 

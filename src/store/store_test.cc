@@ -13,9 +13,6 @@ namespace {
 
 namespace fs = std::filesystem;
 
-constexpr Statement kInsert = kInsertForTests;
-constexpr Statement kValue = kValueForTests;
-constexpr Statement kCount = kCountForTests;
 constexpr Statement kUpsert{"test.upsert",
                             "INSERT INTO settings (user_id, name, value, updated_at) VALUES ($1, $2, $3, $4) "
                             "ON CONFLICT (user_id, name) DO UPDATE SET value = excluded.value"};

@@ -19,12 +19,6 @@ namespace fs = std::filesystem;
 // Writes in progress lie here, so that nothing half-written is ever under a blob's name.
 constexpr const char* kUnfinished = ".unfinished";
 
-Result<void> sync_folder(const fs::path& folder) {
-  const UniqueFd fd(::open(folder.c_str(), O_RDONLY | O_DIRECTORY | O_CLOEXEC));
-  if (!fd || ::fsync(fd.get()) != 0) return fail(system_error("cannot sync the folder", errno));
-  return {};
-}
-
 // Makes the folders on the way to a blob, each synced into the one above.
 Result<void> make_folders(const fs::path& root, const fs::path& folder) {
   if (folder == root || fs::is_directory(folder)) return {};

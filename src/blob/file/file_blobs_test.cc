@@ -15,8 +15,8 @@ INSTANTIATE_TEST_SUITE_P(File, BlobConformance, testing::Values(Driver{"file", o
                          [](const auto& driver) { return std::string(driver.param.name); });
 
 TEST(FileBlobs, WhatAnEarlierProcessDidNotFinishIsRemoved) {
-  std::string name = (fs::temp_directory_path() / "hansard-blob.XXXXXX").string();
-  const fs::path folder = ::mkdtemp(name.data());
+  const TemporaryFolder temporary;
+  const fs::path& folder = temporary;
   auto blobs = std::move(open_file_blobs(folder).value());
   auto writer = std::move(blobs->create("a").value());
   ASSERT_TRUE(writer->append("half"));
@@ -26,7 +26,6 @@ TEST(FileBlobs, WhatAnEarlierProcessDidNotFinishIsRemoved) {
   EXPECT_EQ(files, 0U);
   writer.reset();
   EXPECT_EQ(fs::status(folder).permissions() & fs::perms::all, fs::perms::owner_all);
-  fs::remove_all(folder);
 }
 
 }  // namespace

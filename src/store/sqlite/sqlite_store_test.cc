@@ -1,7 +1,6 @@
 #include "store/sqlite/sqlite_store.h"
 
 #include <gtest/gtest.h>
-#include <stdlib.h>
 #include <sys/wait.h>
 #include <unistd.h>
 
@@ -27,20 +26,13 @@ INSTANTIATE_TEST_SUITE_P(Sqlite, StoreConformance,
 
 class Sqlite : public testing::Test {
  protected:
-  Sqlite() {
-    std::string name = (fs::temp_directory_path() / "hansard-sqlite.XXXXXX").string();
-    folder_ = ::mkdtemp(name.data());
-    path_ = folder_ / "hansard.db";
-  }
-  ~Sqlite() override { fs::remove_all(folder_); }
-
   Result<void> script(const std::string& sql) {
     auto connection = TRY(Connection::open(path_, Connection::Mode::read_write));
     return connection->script(sql);
   }
 
-  fs::path folder_;
-  fs::path path_;
+  const TemporaryFolder folder_;
+  const fs::path path_ = folder_ / "hansard.db";
 };
 
 TEST_F(Sqlite, MigrationsAreNumberedWithoutGaps) {
@@ -88,7 +80,7 @@ TEST_F(Sqlite, ADamagedDatabaseIsRefusedInWordsWithoutItsPath) {
   const auto opened = open_sqlite(path_);
   ASSERT_FALSE(opened);
   EXPECT_NE(opened.error().message.find("damaged"), std::string::npos);
-  EXPECT_EQ(opened.error().message.find(folder_.string()), std::string::npos);
+  EXPECT_EQ(opened.error().message.find(folder_.path().string()), std::string::npos);
 }
 
 TEST_F(Sqlite, AFolderThatIsNotThereIsRefused) {

@@ -9,6 +9,7 @@ namespace hansard::engine {
 namespace {
 
 constexpr std::string_view kMagic = "HSV1";
+constexpr size_t kUnitBytes = 14;  // of a unit without its embedding
 static_assert(std::endian::native == std::endian::little, "numbers are written as they lie in memory");
 
 template <typename T>
@@ -102,9 +103,8 @@ class Reader {
 };
 
 std::deque<Unit> get_units(Reader& reader, size_t window_count) {
-  constexpr size_t kLeastBytes = 14;
   const auto count = reader.get<uint32_t>();
-  reader.require(count <= reader.left() / kLeastBytes);
+  reader.require(count <= reader.left() / kUnitBytes);
   std::deque<Unit> units(reader.ok() ? count : 0);
   for (Unit& unit : units) {
     unit.window = reader.get<uint32_t>();
@@ -123,7 +123,6 @@ std::deque<Unit> get_units(Reader& reader, size_t window_count) {
 
 // About how long the bytes will be, so that they are not copied while they grow.
 size_t expected_bytes(const Voices& voices) {
-  constexpr size_t kUnitBytes = 14;
   constexpr size_t kWindowBytes = 128;
   size_t embeddings = 0;
   for (const VoiceWindow& window : voices.windows) {
