@@ -9,6 +9,7 @@
 #include <cerrno>
 #include <cstring>
 #include <limits>
+#include <utility>
 
 #include "base/limits.h"
 
@@ -32,6 +33,15 @@ uint32_t read_u32(const char* at) {
 
 void append_u32(std::string& to, uint32_t value) {
   to.append(reinterpret_cast<const char*>(&value), sizeof value);
+}
+
+// A frame without its payload.
+std::string encode_head(const json::bj::object& header, size_t payload_size) {
+  const std::string text = json::bj::serialize(header);
+  std::string head(kMagic);
+  append_u32(head, static_cast<uint32_t>(text.size()));
+  append_u32(head, static_cast<uint32_t>(payload_size));
+  return head += text;
 }
 
 }  // namespace
@@ -62,7 +72,10 @@ Result<bool> FrameParser::take_frame() {
     return broken("a frame is larger than allowed");
   }
   const size_t frame_size = kPrefixBytes + header_size + payload_size;
-  if (buffer_.size() < frame_size) return false;
+  if (buffer_.size() < frame_size) {
+    buffer_.reserve(frame_size);  // a large payload is not copied while it grows
+    return false;
+  }
   Result<json::bj::object> header =
       json::parse_object(std::string_view(buffer_).substr(kPrefixBytes, header_size));
   if (!header) return broken("a frame's header is " + header.error().message);
@@ -71,24 +84,21 @@ Result<bool> FrameParser::take_frame() {
   Result<std::string> type = json::get_string(message.header, "type");
   if (!type) return broken("a frame has no type");
   message.type = std::move(*type);
-  message.payload = buffer_.substr(kPrefixBytes + header_size, payload_size);
   message.descriptors = std::move(descriptors_);
   descriptors_.clear();
-  buffer_.erase(0, frame_size);
+  if (buffer_.size() == frame_size) {
+    buffer_.erase(0, kPrefixBytes + header_size);
+    message.payload = std::exchange(buffer_, {});
+  } else {
+    message.payload = buffer_.substr(kPrefixBytes + header_size, payload_size);
+    buffer_.erase(0, frame_size);
+  }
   ready_.push_back(std::move(message));
   return true;
 }
 
 std::string encode_frame(const json::bj::object& header, std::string_view payload) {
-  const std::string text = json::bj::serialize(header);
-  std::string frame;
-  frame.reserve(kPrefixBytes + text.size() + payload.size());
-  frame += kMagic;
-  append_u32(frame, static_cast<uint32_t>(text.size()));
-  append_u32(frame, static_cast<uint32_t>(payload.size()));
-  frame += text;
-  frame += payload;
-  return frame;
+  return encode_head(header, payload.size()) += payload;
 }
 
 Channel::Channel(UniqueFd socket) : socket_(std::move(socket)) {
@@ -103,15 +113,18 @@ Result<void> Channel::send(const json::bj::object& header, std::string_view payl
   if (payload.size() > limits::kFramePayloadBytes || descriptors.size() > limits::kFrameDescriptors) {
     return fail(ErrorCode::invalid_request, "a message to the engine is over its limit");
   }
-  const std::string frame = encode_frame(header, payload);
+  const std::string head = encode_head(header, payload.size());
   alignas(cmsghdr) std::array<char, CMSG_SPACE(sizeof(int) * limits::kFrameDescriptors)> control{};
   const std::lock_guard lock(send_mutex_);
   size_t sent = 0;
-  while (sent < frame.size()) {
-    iovec part{const_cast<char*>(frame.data()) + sent, frame.size() - sent};
+  while (sent < head.size() + payload.size()) {
+    const std::string_view rest = std::string_view(head).substr(std::min(sent, head.size()));
+    const std::string_view more = payload.substr(sent - std::min(sent, head.size()));
+    std::array<iovec, 2> parts{
+        {{const_cast<char*>(rest.data()), rest.size()}, {const_cast<char*>(more.data()), more.size()}}};
     msghdr message = {};
-    message.msg_iov = &part;
-    message.msg_iovlen = 1;
+    message.msg_iov = parts.data();
+    message.msg_iovlen = parts.size();
     if (sent == 0 && !descriptors.empty()) {
       message.msg_control = control.data();
       message.msg_controllen = CMSG_SPACE(descriptors.size_bytes());

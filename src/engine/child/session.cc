@@ -1,5 +1,6 @@
 #include "engine/child/session.h"
 
+#include <malloc.h>
 #include <sys/stat.h>
 
 #include <condition_variable>
@@ -102,7 +103,9 @@ class Session {
  private:
   Result<void> guarded(Message& message, std::stop_token stop) {
     try {
-      return dispatch(message, stop);
+      const Result<void> done = dispatch(message, stop);
+      ::malloc_trim(0);  // what one stage freed is not held beside the next
+      return done;
     } catch (const std::bad_alloc&) {
       return fail(ErrorCode::out_of_memory, "the engine ran out of memory");
     } catch (const std::exception& error) {
@@ -288,10 +291,10 @@ class Session {
     return channel_.send({{"type", "done"}}, bytes);
   }
 
-  Result<void> diarize(const Message& message, std::stop_token stop) {
+  Result<void> diarize(Message& message, std::stop_token stop) {
     const SpeakerCount speakers =
         TRY(speaker_count_from_json(*TRY(json::get_object(message.header, "speakers"))));
-    const std::vector<Turn> result = TRY(turns(message.payload, speakers, stop));
+    const std::vector<Turn> result = TRY(turns(std::move(message.payload), speakers, stop));
     return channel_.send({{"type", "done"}, {"turns", to_json(result)}});
   }
 

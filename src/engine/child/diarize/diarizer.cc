@@ -469,8 +469,9 @@ Result<std::unique_ptr<Diarizer>> Diarizer::load(const ModelFiles& files, int th
   return std::make_unique<VoiceHearing>(TRY(Networks::load(files)), threads);
 }
 
-Result<std::vector<Turn>> turns(std::string_view bytes, const SpeakerCount& speakers, std::stop_token stop) {
+Result<std::vector<Turn>> turns(std::string bytes, const SpeakerCount& speakers, std::stop_token stop) {
   const Voices voices = TRY(voices_from_bytes(bytes));
+  std::string().swap(bytes);  // tens of megabytes for a long recording, and what follows takes as many
   const ClusteringChoices choices;
   Clusters clusters = TRY(find_clusters(voices, speakers, choices, stop));
   if (voices.assignment.empty()) return std::vector<Turn>();

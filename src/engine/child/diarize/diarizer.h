@@ -32,6 +32,6 @@ class Diarizer {
 // Turns in order of start, speakers numbered by first appearance; overlapping speech gives overlapping turns.
 // Fewer speakers than asked for where the recording has no more voices. Errors: invalid_request where the
 // bytes are not voices of this version (never trusted: they may come from a damaged disk), canceled.
-Result<std::vector<Turn>> turns(std::string_view voices, const SpeakerCount& speakers, std::stop_token stop);
+Result<std::vector<Turn>> turns(std::string voices, const SpeakerCount& speakers, std::stop_token stop);
 
 }  // namespace hansard::engine
