@@ -23,4 +23,18 @@ std::string format_time(int64_t time_ms) {
                      utc.tm_mday, utc.tm_hour, utc.tm_min, utc.tm_sec, rest_ms);
 }
 
+std::optional<int64_t> parse_time(std::string_view text) {
+  std::tm utc = {};
+  const std::string terminated(text);
+  const char* rest = ::strptime(terminated.c_str(), "%Y-%m-%dT%H:%M:%S", &utc);
+  if (rest == nullptr) return std::nullopt;
+  int64_t milliseconds = 0;
+  if (*rest == '.') {
+    int64_t unit = 100;
+    for (++rest; *rest >= '0' && *rest <= '9'; ++rest, unit /= 10) milliseconds += (*rest - '0') * unit;
+  }
+  if (std::string_view(rest) != "Z") return std::nullopt;
+  return static_cast<int64_t>(::timegm(&utc)) * 1000 + milliseconds;
+}
+
 }  // namespace hansard

@@ -1,6 +1,7 @@
 #include "base/json.h"
 
 #include <cmath>
+#include <utility>
 
 #include <fmt/format.h>
 
@@ -79,6 +80,41 @@ Result<const bj::object*> get_object(const bj::object& object, std::string_view 
   const bj::value* value = object.if_contains({name.data(), name.size()});
   if (value == nullptr || !value->is_object()) return wrong_type(name, "an object");
   return &value->get_object();
+}
+
+namespace {
+
+void append_text(const bj::value& value, std::string& out) {
+  const auto join = [&](char open, char close, const auto& items, const auto& append) {
+    out += open;
+    bool first = true;
+    for (const auto& item : items) {
+      if (!std::exchange(first, false)) out += ',';
+      append(item);
+    }
+    out += close;
+  };
+  if (const bj::array* array = value.if_array()) {
+    join('[', ']', *array, [&](const bj::value& item) { append_text(item, out); });
+  } else if (const bj::object* object = value.if_object()) {
+    join('{', '}', *object, [&](const bj::key_value_pair& field) {
+      out += bj::serialize(field.key());
+      out += ':';
+      append_text(field.value(), out);
+    });
+  } else if (const double* number = value.if_double(); number != nullptr && std::isfinite(*number)) {
+    out += fmt::format("{}", *number);
+  } else {
+    out += bj::serialize(value);
+  }
+}
+
+}  // namespace
+
+std::string to_text(const bj::value& value) {
+  std::string out;
+  append_text(value, out);
+  return out;
 }
 
 double rounded(double value, int digits) {

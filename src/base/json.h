@@ -31,6 +31,9 @@ Result<bool> get_bool(const bj::object& object, std::string_view name);
 Result<const bj::array*> get_array(const bj::object& object, std::string_view name);
 Result<const bj::object*> get_object(const bj::object& object, std::string_view name);
 
+// As bj::serialize() writes it, but with numbers as people write them: 0.85, not 8.5E-1.
+std::string to_text(const bj::value& value);
+
 // `value` rounded to `digits` decimals, written without trailing noise: 0.1 + 0.2 is 0.3.
 double rounded(double value, int digits);
 

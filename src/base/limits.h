@@ -55,4 +55,39 @@ inline constexpr std::chrono::milliseconds kJobBackoff = 5s;
 // A job that was in work at so many ends of the server may be the cause of them.
 inline constexpr int kJobRecoveries = 20;
 
+// ---- http
+// Cookies and tokens of a proxy fit; more is no browser's.
+inline constexpr uint32_t kHeaderBytes = 32 << 10;
+// Titles are searched for in the query; more is no search.
+inline constexpr size_t kTargetBytes = 8 << 10;
+// One byte a second must not hold a connection: headers come at once.
+inline constexpr auto kHeaderTime = 15s;
+// A body that stands still for so long is given up, and so is one slower than this on average.
+inline constexpr auto kBodySilence = 30s;
+inline constexpr uint64_t kBodyBytesPerSecond = 256;
+// A kept connection without a request.
+inline constexpr auto kIdleTime = 75s;
+// A client that takes nothing for so long is gone.
+inline constexpr auto kWriteSilence = 30s;
+// After a refusal the rest of a body is read for so long, so that the client reads the answer.
+inline constexpr auto kLinger = 2s;
+// Connections at once, event streams among them; each costs a few kilobytes.
+inline constexpr size_t kConnections = 10'000;
+// Threads that run handlers: they wait for the database's disk.
+inline constexpr int kHttpWorkers = 8;
+// A comment on an event stream, so that proxies keep it open.
+inline constexpr auto kEventComment = 15s;
+// Headers of one part of a multipart body: a name and a file's name.
+inline constexpr size_t kPartHeaderBytes = 16 << 10;
+// Fields and one file; more is no form of ours.
+inline constexpr int kMultipartParts = 64;
+// Bytes of a streamed body that are handed on at once.
+inline constexpr size_t kBodyPiece = 1 << 20;
+
+// ---- event streams
+// Events that wait for one client; one that is further behind is dropped, and may come back and replay.
+inline constexpr size_t kWaitingEvents = 1024;
+// Events are kept for replay for so long.
+inline constexpr std::chrono::hours kEventAge{7 * 24};
+
 }  // namespace hansard::limits

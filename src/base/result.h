@@ -54,11 +54,12 @@ inline tl::unexpected<Error> fail(Error error) {
 Error system_error(std::string_view what, int error_number);
 
 namespace detail {
-template <typename T>
-T take(Result<T>& result) {
+template <typename T, typename E>
+T take(tl::expected<T, E>& result) {
   return std::move(*result);
 }
-inline void take(Result<void>&) {}
+template <typename E>
+void take(tl::expected<void, E>&) {}
 }  // namespace detail
 
 }  // namespace hansard

@@ -1,0 +1,47 @@
+// Which handler a request goes to.
+#pragma once
+
+#include <functional>
+#include <string>
+#include <string_view>
+#include <vector>
+
+#include "http/message.h"
+
+namespace hansard::http {
+
+using Handler = std::function<Answer(Request&)>;
+
+struct Route {
+  std::string method;
+  std::string pattern;  // "/api/v1/files/{id}:restore": {…} is one segment, or its part before ':'
+  Handler handler;      // runs on a worker thread; may wait for the database, not for anyone's network
+  uint64_t body_limit = 1 << 20;
+  // For bodies that are not held in memory: called with the headers alone, before the body is asked for.
+  std::function<Outcome<std::shared_ptr<Receiver>>(Request&)> receive = nullptr;
+};
+
+class Router {
+ public:
+  void add(Route route);
+  void get(std::string pattern, Handler handler) { add({"GET", std::move(pattern), std::move(handler)}); }
+  void post(std::string pattern, Handler handler) { add({"POST", std::move(pattern), std::move(handler)}); }
+
+  struct Match {
+    const Route* route = nullptr;
+    std::vector<std::string> parameters;
+    std::string allow;       // where the path is known and the method is not: what is allowed
+    bool malformed = false;  // the path has a broken escape
+  };
+  // HEAD finds GET.
+  Match match(std::string_view method, std::string_view path) const;
+
+ private:
+  struct Entry {
+    Route route;
+    std::vector<std::string> segments;
+  };
+  std::vector<Entry> entries_;
+};
+
+}  // namespace hansard::http

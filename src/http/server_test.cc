@@ -1,0 +1,318 @@
+#include "http/server.h"
+
+#include <gtest/gtest.h>
+
+#include <condition_variable>
+#include <mutex>
+#include <thread>
+
+#include <fmt/format.h>
+
+#include "base/file.h"
+#include "base/json.h"
+#include "base/temporary_folder.h"
+#include "http/range.h"
+#include "http/test_client.h"
+
+namespace hansard::http {
+namespace {
+
+using namespace std::chrono_literals;
+
+// Counts bytes; refuses when it has had more than `most`.
+class CountingReceiver : public Receiver {
+ public:
+  explicit CountingReceiver(uint64_t most) : most_(most) {}
+  Outcome<void> take(std::string_view bytes) override {
+    count += bytes.size();
+    if (count > most_) return fail(Problem(413, "too much"));
+    return {};
+  }
+  Outcome<void> finish() override { return {}; }
+  uint64_t count = 0;
+
+ private:
+  uint64_t most_;
+};
+
+// A stream that a test feeds.
+class FedSource : public EventSource {
+ public:
+  Next next() override {
+    const std::lock_guard lock(mutex_);
+    return {std::exchange(text_, {}), ended_};
+  }
+  void on_ready(std::function<void()> wake) override {
+    const std::lock_guard lock(mutex_);
+    wake_ = std::move(wake);
+    wake_();
+  }
+  void feed(std::string_view text, bool ends) {
+    const std::lock_guard lock(mutex_);
+    text_ += text;
+    ended_ = ends;
+    if (wake_) wake_();
+  }
+
+ private:
+  std::mutex mutex_;
+  std::string text_;
+  bool ended_ = false;
+  std::function<void()> wake_;
+};
+
+class HttpServer : public testing::Test {
+ protected:
+  void start(ServerOptions options = {}) {
+    options.port = 0;
+    Router router;
+    router.get("/echo", [](Request& request) {
+      return Answer(json_response(200, request.query_value("text").value_or("")));
+    });
+    router.post("/echo", [](Request& request) { return Answer(json_response(200, request.body)); });
+    router.get("/throws", [](Request&) -> Answer { throw std::runtime_error("secret of /var/lib"); });
+    router.get("/file", [this](Request& request) {
+      return file_answer(request, UniqueFd(::dup(file_.get())), 100'000, "audio/wav", "\"tag\"", 0);
+    });
+    router.get("/events", [this](Request&) {
+      Response response;
+      response.with("Content-Type", "text/event-stream");
+      response.body = source_;
+      return Answer(std::move(response));
+    });
+    Route count{"POST", "/count", [](Request& request) {
+                  auto& receiver = dynamic_cast<CountingReceiver&>(*request.receiver);
+                  return Answer(json_response(200, std::to_string(receiver.count)));
+                }};
+    count.receive = [](Request& request) -> Outcome<std::shared_ptr<Receiver>> {
+      if (request.content_length.value_or(0) > 50'000'000) return fail(Problem(413, "too large"));
+      return std::make_shared<CountingReceiver>(20'000'000);
+    };
+    router.add(std::move(count));
+    file_ = open_unnamed_file(folder_).value();
+    std::string bytes;
+    for (int i = 0; i < 100'000; ++i) bytes += static_cast<char>('a' + i % 26);
+    ASSERT_TRUE(write_all(file_.get(), bytes));
+    server_ = std::move(Server::open(options, std::move(router)).value());
+    server_->start();
+  }
+  Client client() const { return Client(server_->port()); }
+  ClientResponse get(std::string_view target, std::string_view headers = {}) const {
+    return client().request("GET", target, {}, headers);
+  }
+  // Sends bytes as they are.
+  ClientResponse raw(std::string_view bytes) const {
+    Client one = client();
+    one.send(bytes);
+    return one.receive();
+  }
+  static std::string code(const ClientResponse& response) {
+    const auto body = json::parse_object(response.body);
+    if (!body || !body->contains("error")) return "(no error) " + response.body;
+    const auto& error = body->at("error").as_object();
+    EXPECT_EQ(std::string(error.at("request_id").as_string()), response.headers.at("x-request-id"));
+    EXPECT_TRUE(error.contains("message") && error.contains("field"));
+    return std::string(error.at("code").as_string());
+  }
+
+  const TemporaryFolder folder_;
+  UniqueFd file_;
+  std::shared_ptr<FedSource> source_ = std::make_shared<FedSource>();
+  std::unique_ptr<Server> server_;
+};
+
+TEST_F(HttpServer, AnswersOneRequestAfterTheOtherOnOneConnection) {
+  start();
+  Client one = client();
+  EXPECT_EQ(one.request("GET", "/echo?text=a%20b+c").body, "a b c");
+  EXPECT_EQ(one.request("POST", "/echo", "body").body, "body");
+  const ClientResponse head = one.request("HEAD", "/echo?text=abc");
+  EXPECT_EQ(head.status, 200);
+  EXPECT_EQ(head.headers.at("content-length"), "3");
+  EXPECT_EQ(one.request("GET", "/echo?text=x").body, "x");
+}
+
+TEST_F(HttpServer, AnswersPipelinedRequestsInOrder) {
+  start();
+  Client one = client();
+  std::string all;
+  for (int i = 0; i < 20; ++i) {
+    all += fmt::format("POST /echo HTTP/1.1\r\nHost: localhost\r\nContent-Length: 2\r\n\r\n{:02}", i);
+  }
+  one.send(all);
+  for (int i = 0; i < 20; ++i) EXPECT_EQ(one.receive().body, fmt::format("{:02}", i));
+}
+
+TEST_F(HttpServer, EchoesARequestIdAndMakesOneOtherwise) {
+  start();
+  EXPECT_EQ(get("/echo", "X-Request-ID: mine-1\r\n").headers.at("x-request-id"), "mine-1");
+  const std::string made = get("/echo", "X-Request-ID: with space\r\n").headers.at("x-request-id");
+  EXPECT_TRUE(made.starts_with("req_")) << made;
+  EXPECT_TRUE(get("/echo", "X-Request-ID: " + std::string(129, 'x') + "\r\n")
+                  .headers.at("x-request-id")
+                  .starts_with("req_"));
+}
+
+TEST_F(HttpServer, EachRefusalHasItsCode) {
+  start();
+  EXPECT_EQ(code(get("/nothing")), "NOT_FOUND");
+  const ClientResponse method = client().request("DELETE", "/echo");
+  EXPECT_EQ(code(method), "METHOD_NOT_ALLOWED");
+  EXPECT_EQ(method.headers.at("allow"), "GET, HEAD, POST");
+  EXPECT_EQ(code(get("/echo?text=%zz")), "INVALID_REQUEST");
+  EXPECT_EQ(code(get("/echo?text=" + std::string(9000, 'x'))), "URI_TOO_LONG");
+  EXPECT_EQ(code(get("/echo", "X-Long: " + std::string(40'000, 'x') + "\r\n")), "HEADERS_TOO_LARGE");
+  EXPECT_EQ(code(client().request("POST", "/echo", std::string(2 << 20, 'x'))), "PAYLOAD_TOO_LARGE");
+  EXPECT_EQ(code(client().request("POST", "/count")), "INVALID_REQUEST");
+  EXPECT_EQ(code(raw("GET /echo HTTP/1.1\r\n\r\n")), "INVALID_REQUEST");
+  EXPECT_EQ(code(raw("GET /echo HTTP/1.1\r\nHost: elsewhere.example\r\n\r\n")), "MISDIRECTED");
+  EXPECT_EQ(code(get("/echo", "Origin: http://elsewhere.example\r\n")), "FORBIDDEN");
+  EXPECT_EQ(code(get("/echo", "Origin: null\r\n")), "FORBIDDEN");
+  EXPECT_EQ(code(get("/echo", "Sec-Fetch-Site: cross-site\r\n")), "FORBIDDEN");
+  EXPECT_EQ(get("/echo", "Origin: http://localhost\r\nSec-Fetch-Site: same-origin\r\n").status, 200);
+}
+
+TEST_F(HttpServer, WhatIsNoHttpIsRefused) {
+  start();
+  for (const char* bytes :
+       {"garbage\r\n\r\n", "GET /echo\r\n\r\n", "GET /echo HTTP/1.1\r\nHost localhost\r\n\r\n",
+        "POST /echo HTTP/1.1\r\nHost: localhost\r\nContent-Length: -1\r\n\r\n",
+        "POST /echo HTTP/1.1\r\nHost: localhost\r\nContent-Length: 3\r\nContent-Length: 4\r\n\r\nabcd",
+        "POST /echo HTTP/1.1\r\nHost: localhost\r\nContent-Length: 3\r\nTransfer-Encoding: "
+        "chunked\r\n\r\nabc",
+        "POST /echo HTTP/1.1\r\nHost: localhost\r\nTransfer-Encoding: chunked\r\n\r\nzz\r\n"}) {
+    const ClientResponse response = raw(bytes);
+    EXPECT_EQ(response.status, 400) << bytes;
+    EXPECT_EQ(code(response), "INVALID_REQUEST") << bytes;
+    EXPECT_EQ(response.headers.at("connection"), "close");
+  }
+}
+
+TEST_F(HttpServer, AHandlerThatThrowsTellsTheClientNothing) {
+  start();
+  const ClientResponse response = get("/throws");
+  EXPECT_EQ(code(response), "INTERNAL");
+  EXPECT_EQ(response.body.find("/var"), std::string::npos);
+}
+
+TEST_F(HttpServer, StreamsLargeBodies) {
+  start();
+  const std::string body(10'000'001, 'x');
+  EXPECT_EQ(client().request("POST", "/count", body).body, "10000001");
+  std::string chunked = "POST /count HTTP/1.1\r\nHost: localhost\r\nTransfer-Encoding: chunked\r\n\r\n";
+  for (int i = 0; i < 300; ++i) chunked += "3e8\r\n" + std::string(1000, 'y') + "\r\n";
+  EXPECT_EQ(raw(chunked + "0\r\n\r\n").body, "300000");
+}
+
+TEST_F(HttpServer, ABodyThatIsRefusedIsNotReadToItsEnd) {
+  start();
+  Client declared = client();
+  declared.send(
+      "POST /count HTTP/1.1\r\nHost: localhost\r\nContent-Length: 90000000\r\nExpect: 100-continue\r\n\r\n");
+  EXPECT_EQ(code(declared.receive()), "PAYLOAD_TOO_LARGE");
+  Client lying = client();
+  lying.send("POST /count HTTP/1.1\r\nHost: localhost\r\nTransfer-Encoding: chunked\r\n\r\n");
+  for (int i = 0; i < 25; ++i) lying.send("f4240\r\n" + std::string(1'000'000, 'y') + "\r\n");
+  EXPECT_EQ(code(lying.receive()), "PAYLOAD_TOO_LARGE");
+}
+
+TEST_F(HttpServer, WaitsForThoseWhoExpectToContinue) {
+  start();
+  Client one = client();
+  one.send("POST /count HTTP/1.1\r\nHost: localhost\r\nContent-Length: 3\r\nExpect: 100-continue\r\n\r\n");
+  EXPECT_EQ(one.read_until("\r\n\r\n"), "HTTP/1.1 100 Continue\r\n\r\n");
+  one.send("abc");
+  EXPECT_EQ(one.receive().body, "3");
+}
+
+TEST_F(HttpServer, SlowClientsAreGivenUp) {
+  start({.time = {.header = 50ms, .body_silence = 50ms, .idle = 50ms}});
+  EXPECT_EQ(code(raw("GET /echo HTTP/1.1\r\nHo")), "REQUEST_TIMEOUT");
+  EXPECT_EQ(code(raw("POST /echo HTTP/1.1\r\nHost: localhost\r\nContent-Length: 10\r\n\r\nabc")),
+            "REQUEST_TIMEOUT");
+  EXPECT_EQ(code(raw("POST /count HTTP/1.1\r\nHost: localhost\r\nContent-Length: 10\r\n\r\nabc")),
+            "REQUEST_TIMEOUT");
+  // Without a request the connection ends without a word.
+  Client idle = client();
+  EXPECT_EQ(idle.read_until("x"), "");
+}
+
+TEST_F(HttpServer, ABodyOfOneByteAfterTheOtherIsGivenUp) {
+  start({.time = {.body_silence = 30ms}});
+  Client one = client();
+  one.send("POST /count HTTP/1.1\r\nHost: localhost\r\nContent-Length: 100000\r\n\r\n");
+  std::jthread crawler([&](const std::stop_token& stop) {
+    while (!stop.stop_requested()) {
+      one.send("x");
+      std::this_thread::yield();
+      ::usleep(5000);
+    }
+  });
+  EXPECT_EQ(code(one.receive()), "REQUEST_TIMEOUT");
+}
+
+TEST_F(HttpServer, ServesRangesOfAFile) {
+  start();
+  const ClientResponse whole = get("/file");
+  EXPECT_EQ(whole.status, 200);
+  EXPECT_EQ(whole.body.size(), 100'000U);
+  const ClientResponse part = get("/file", "Range: bytes=26-29\r\n");
+  EXPECT_EQ(part.status, 206);
+  EXPECT_EQ(part.body, "abcd");
+  EXPECT_EQ(part.headers.at("content-range"), "bytes 26-29/100000");
+  const ClientResponse beyond = get("/file", "Range: bytes=100000-\r\n");
+  EXPECT_EQ(code(beyond), "RANGE_NOT_SATISFIABLE");
+  EXPECT_EQ(beyond.headers.at("content-range"), "bytes */100000");
+  EXPECT_EQ(get("/file", "Range: bytes=0-1\r\nIf-Range: \"other\"\r\n").status, 200);
+  EXPECT_EQ(get("/file", "Range: bytes=0-1\r\nIf-Range: \"tag\"\r\n").status, 206);
+  EXPECT_EQ(get("/file", "If-None-Match: \"tag\"\r\n").status, 304);
+}
+
+TEST_F(HttpServer, StreamsEventsUntilTheirEnd) {
+  start();
+  Client one = client();
+  one.send("GET /events HTTP/1.1\r\nHost: localhost\r\n\r\n");
+  source_->feed("data: 1\n\n", false);
+  EXPECT_NE(one.read_until("data: 1\n\n").find("text/event-stream"), std::string::npos);
+  source_->feed("data: 2\n\n", true);
+  EXPECT_EQ(one.read_until("never"), "data: 2\n\n");
+}
+
+TEST_F(HttpServer, AStreamEndsWhenItsClientGoes) {
+  start();
+  {
+    Client one = client();
+    one.send("GET /events HTTP/1.1\r\nHost: localhost\r\n\r\n");
+    source_->feed("data: 1\n\n", false);
+    one.read_until("data: 1\n\n");
+  }
+  while (source_.use_count() > 1) std::this_thread::yield();
+}
+
+TEST_F(HttpServer, DrainEndsStreamsAndIdleConnectionsAtOnce) {
+  start();
+  Client idle = client();
+  EXPECT_EQ(idle.request("GET", "/echo?text=1").body, "1");
+  Client streaming = client();
+  streaming.send("GET /events HTTP/1.1\r\nHost: localhost\r\n\r\n");
+  source_->feed("data: 1\n\n", false);
+  streaming.read_until("data: 1\n\n");
+  const auto began = std::chrono::steady_clock::now();
+  server_->drain(10s);
+  EXPECT_LT(std::chrono::steady_clock::now() - began, 5s);
+  EXPECT_EQ(streaming.read_until("never"), "");
+  EXPECT_EQ(idle.read_until("never"), "");
+}
+
+TEST_F(HttpServer, APortThatIsTakenIsNamed) {
+  start();
+  const auto second = Server::open({.port = server_->port()}, {});
+  ASSERT_FALSE(second);
+  EXPECT_EQ(second.error().code, ErrorCode::conflict);
+  EXPECT_NE(second.error().message.find(std::to_string(server_->port())), std::string::npos);
+  EXPECT_FALSE(Server::open({.host = "example.org"}, {}));
+  EXPECT_FALSE(Server::open({.host = "192.0.2.1", .port = 0}, {}));
+}
+
+}  // namespace
+}  // namespace hansard::http

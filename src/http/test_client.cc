@@ -1,0 +1,101 @@
+#include "http/test_client.h"
+
+#include <arpa/inet.h>
+#include <netinet/in.h>
+#include <sys/socket.h>
+
+#include <algorithm>
+#include <cctype>
+#include <cstdlib>
+#include <utility>
+
+#include <fmt/format.h>
+
+namespace hansard::http {
+
+Client::Client(uint16_t port) : socket_(::socket(AF_INET, SOCK_STREAM | SOCK_CLOEXEC, 0)) {
+  sockaddr_in address = {};
+  address.sin_family = AF_INET;
+  address.sin_port = htons(port);
+  address.sin_addr.s_addr = htonl(INADDR_LOOPBACK);
+  // NOLINTNEXTLINE(cppcoreguidelines-pro-type-reinterpret-cast): the interface of connect()
+  if (::connect(socket_.get(), reinterpret_cast<sockaddr*>(&address), sizeof address) != 0) socket_.reset();
+}
+
+void Client::send(std::string_view bytes) const {
+  while (!bytes.empty()) {
+    const ssize_t n = ::send(socket_.get(), bytes.data(), bytes.size(), MSG_NOSIGNAL);
+    if (n <= 0) return;
+    bytes.remove_prefix(static_cast<size_t>(n));
+  }
+}
+
+bool Client::fill() {
+  std::string bytes(64 * 1024, '\0');
+  const ssize_t n = ::recv(socket_.get(), bytes.data(), bytes.size(), 0);
+  if (n <= 0) return false;
+  buffer_.append(bytes, 0, static_cast<size_t>(n));
+  return true;
+}
+
+ClientResponse Client::receive(bool head) {
+  ClientResponse response;
+  size_t end = 0;
+  while ((end = buffer_.find("\r\n\r\n")) == std::string::npos) {
+    if (!fill()) return response;
+  }
+  const std::string text = buffer_.substr(0, end + 2);
+  buffer_.erase(0, end + 4);
+  response.status = std::atoi(text.substr(9, 3).c_str());
+  if (response.status == 100) return receive(head);
+  for (size_t at = text.find("\r\n") + 2; at < text.size();) {
+    const size_t line_end = text.find("\r\n", at);
+    const size_t colon = text.find(": ", at);
+    std::string name = text.substr(at, colon - at);
+    std::transform(name.begin(), name.end(), name.begin(),
+                   [](unsigned char c) { return static_cast<char>(std::tolower(c)); });
+    response.headers[name] = text.substr(colon + 2, line_end - colon - 2);
+    at = line_end + 2;
+  }
+  if (head || response.status == 204 || response.status == 304) return response;
+  const auto length = response.headers.find("content-length");
+  const size_t size = length == response.headers.end() ? std::string::npos : std::stoul(length->second);
+  while (buffer_.size() < size && fill()) {
+  }
+  response.body = buffer_.substr(0, size);
+  buffer_.erase(0, response.body.size());
+  return response;
+}
+
+std::string Client::read_until(std::string_view text) {
+  while (buffer_.find(text) == std::string::npos && fill()) {
+  }
+  return std::exchange(buffer_, {});
+}
+
+void Client::shutdown_sending() const {
+  ::shutdown(socket_.get(), SHUT_WR);
+}
+
+ClientResponse Client::request(std::string_view method, std::string_view target, std::string_view body,
+                               std::string_view headers) {
+  std::string text = fmt::format("{} {} HTTP/1.1\r\nHost: localhost\r\n{}", method, target, headers);
+  if (!body.empty()) text += fmt::format("Content-Length: {}\r\n", body.size());
+  send(text + "\r\n");
+  send(body);
+  return receive(method == "HEAD");
+}
+
+std::string form(std::string_view file_bytes, std::string_view file_name,
+                 const std::map<std::string, std::string>& fields) {
+  std::string body;
+  for (const auto& [name, value] : fields) {
+    body += fmt::format("--b\r\nContent-Disposition: form-data; name=\"{}\"\r\n\r\n{}\r\n", name, value);
+  }
+  body +=
+      fmt::format("--b\r\nContent-Disposition: form-data; name=\"file\"; filename=\"{}\"\r\n\r\n", file_name);
+  body += file_bytes;
+  return body + "\r\n--b--\r\n";
+}
+
+}  // namespace hansard::http
