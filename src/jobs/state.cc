@@ -79,7 +79,7 @@ Result<void> tell(Transaction& transaction, const Job& job, std::string_view nam
                   {"attempt", job.attempt}};
   if (job.error_code)
     data["error"] = bj::object{{"code", *job.error_code}, {"message", job.error_message.value_or("")}};
-  TRY(add_event(transaction, job.user_id, name, job.id, bj::serialize(data)));
+  TRY(add_event(transaction, job.user_id, name, job.id, json::to_text(data)));
   return {};
 }
 

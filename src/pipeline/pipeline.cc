@@ -12,6 +12,7 @@
 #include "base/json.h"
 #include "base/limits.h"
 #include "base/log.h"
+#include "base/seam.h"
 #include "engine/serialize.h"
 
 namespace hansard::pipeline {
@@ -231,7 +232,7 @@ class Run {
     request.batch_size = options_.batch_size;
     StageSink sink(*this, Stage::preparing, 0.5, 1);
     engine::Plan plan =
-        TRY(again_after_crash<engine::Plan>(limits::kTranscribeCrashes, [&]() -> Result<engine::Plan> {
+        TRY(again_after_crash<engine::Plan>(with_.transcribe_crashes, [&]() -> Result<engine::Plan> {
           TRY(with_.provider.prepare(speech_, stop_));
           TRY(with_.provider.prepare(words_model_, stop_));
           return with_.provider.plan(sound, request, sink, stop_);
@@ -256,7 +257,7 @@ class Run {
       groups_[i] = load_group(plan, static_cast<int>(i));
     }
     tell_of_words(plan);
-    TRY(again_after_crash<void>(limits::kTranscribeCrashes, [&] { return decode_missing(plan); }));
+    TRY(again_after_crash<void>(with_.transcribe_crashes, [&] { return decode_missing(plan); }));
     std::vector<transcript::Word> words;
     for (size_t i = 0; i < groups_.size(); ++i) append_words(*groups_[i], words);
     return words;
@@ -291,7 +292,9 @@ class Run {
 
   void take_group(const engine::Plan& plan, engine::GroupText text) {
     const auto index = static_cast<size_t>(text.group);
+    seam("pipeline.group_decoded");
     save(group_key(text.group), bj::serialize(engine::to_json(text)));
+    seam("pipeline.group_saved");
     groups_[index] = std::move(text);
     tell_of_words(plan);
   }

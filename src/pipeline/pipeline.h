@@ -11,6 +11,7 @@
 #include <vector>
 
 #include "base/fd.h"
+#include "base/limits.h"
 #include "base/result.h"
 #include "engine/provider.h"
 #include "media/media.h"
@@ -64,6 +65,8 @@ struct Resources {
   models::Library& library;
   const Artifacts* artifacts = nullptr;
   std::filesystem::path spool_folder;
+  // Engines that may die before the words are there; a queue counts crashes itself and allows one.
+  int transcribe_crashes = limits::kTranscribeCrashes;
 };
 
 struct Outcome {
