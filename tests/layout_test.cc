@@ -28,8 +28,8 @@ std::string read(const fs::path& path) {
 std::map<std::string, std::set<std::string>> table() {
   std::map<std::string, std::set<std::string>> rows;
   const std::string text = read(kSource / "README.md");
-  const std::regex row(R"(\n\| `([a-z/]+)` \|[^|]*\| ([^|\n]*) \|)");
-  const std::regex name("`([a-z/]+)`");
+  const std::regex row(R"(\n\| `([a-z0-9/]+)` \|[^|]*\| ([^|\n]*) \|)");
+  const std::regex name("`([a-z0-9/]+)`");
   for (std::sregex_iterator it(text.begin(), text.end(), row), end; it != end; ++it) {
     std::set<std::string> allowed;
     const std::string cell = (*it)[2];

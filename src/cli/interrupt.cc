@@ -2,7 +2,9 @@
 
 #include <unistd.h>
 
+#include <condition_variable>
 #include <csignal>
+#include <utility>
 
 #include "cli/exit_code.h"
 
@@ -32,10 +34,31 @@ Interrupt::Interrupt() {
   waiter_ = std::jthread([this] {
     const sigset_t waited = waited_signals();
     for (int signal = 0; sigwait(&waited, &signal) == 0 && signal != kEndWaiting;) {
-      if (stop_.stop_requested()) ::_exit(static_cast<int>(ExitCode::interrupted));
-      stop_.request_stop();
+      if (!stop_.stop_requested()) {
+        stop_.request_stop();
+        continue;
+      }
+      std::function<void()> second;
+      {
+        const std::lock_guard lock(mutex_);
+        second = std::exchange(second_, {});
+      }
+      if (!second) ::_exit(static_cast<int>(ExitCode::interrupted));
+      second();
     }
   });
+}
+
+void Interrupt::wait() const {
+  std::mutex mutex;
+  std::condition_variable_any never;
+  std::unique_lock lock(mutex);
+  never.wait(lock, token(), [] { return false; });
+}
+
+void Interrupt::on_second(std::function<void()> action) {
+  const std::lock_guard lock(mutex_);
+  second_ = std::move(action);
 }
 
 Interrupt::~Interrupt() {

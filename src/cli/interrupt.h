@@ -1,14 +1,16 @@
 // Ctrl-C and SIGTERM as a stop_token.
 #pragma once
 
+#include <functional>
+#include <mutex>
 #include <stop_token>
 #include <thread>
 
 namespace hansard::cli {
 
 // While one lives, SIGINT and SIGTERM request a stop; a second one ends the process at once (exit 130,
-// children die with it). Make it in main before any other thread, so that all threads inherit the blocked
-// signals.
+// children die with it), unless on_second() says otherwise. Make it in main before any other thread, so that
+// all threads inherit the blocked signals.
 class Interrupt {
  public:
   Interrupt();
@@ -18,9 +20,15 @@ class Interrupt {
 
   std::stop_token token() const { return stop_.get_token(); }
   bool requested() const { return stop_.stop_requested(); }
+  // Returns when a stop is requested.
+  void wait() const;
+  // What a second signal does instead, once; a third ends the process. Empty: as before.
+  void on_second(std::function<void()> action);
 
  private:
   std::stop_source stop_;
+  std::mutex mutex_;
+  std::function<void()> second_;
   std::jthread waiter_;
 };
 

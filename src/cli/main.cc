@@ -5,6 +5,7 @@
 
 #include <cstdio>
 #include <cstdlib>
+#include <map>
 
 #include <fmt/format.h>
 
@@ -15,6 +16,7 @@
 #include "cli/exit_code.h"
 #include "cli/interrupt.h"
 #include "cli/models_command.h"
+#include "cli/serve_command.h"
 #include "cli/surroundings.h"
 #include "cli/transcribe_command.h"
 #include "transcript/exports.h"
@@ -62,6 +64,7 @@ struct CommandLine {
   std::string import_from;
   std::string import_id;
   std::string shell;
+  std::map<std::string, std::string> settings;  // flags that are settings of their own
 };
 
 void add_transcribe(CLI::App& app, CommandLine& line) {
@@ -148,6 +151,18 @@ void add_models(CLI::App& app, CommandLine& line) {
       ->add_option("MODEL", line.model_names, "[all]");
 }
 
+void add_serve(CLI::App& app, CommandLine& line) {
+  CLI::App* serve =
+      app.add_subcommand("serve", "Take recordings over HTTP and transcribe them, one after the other");
+  const auto setting = [&](const char* flag, const char* key, const char* help) {
+    serve->add_option(flag, line.settings[key], help);
+  };
+  setting("--host", "HANSARD_HOST", "Address to listen on [127.0.0.1]");
+  setting("--port", "HANSARD_PORT", "Port; 0: any free one, which is printed [8080]");
+  setting("--workers", "TRANSCRIPTION_WORKERS", "Jobs at once [1]");
+  setting("--data-dir", "HANSARD_DATA_DIR", "Folder of everything that is kept");
+}
+
 void add_others(CLI::App& app, CommandLine& line) {
   CLI::App* cache = app.add_subcommand("cache", "Intermediate results that are kept: info, clear");
   cache->require_subcommand(1);
@@ -189,7 +204,7 @@ ExitCode run_doctor(const Config& config) {
   return diagnosis.healthy ? ExitCode::ok : ExitCode::failed;
 }
 
-ExitCode dispatch(CLI::App& app, CommandLine& line, const Interrupt& interrupt) {
+ExitCode dispatch(CLI::App& app, CommandLine& line, Interrupt& interrupt) {
   const CLI::App* command = app.get_subcommands().front();
   const std::string name = command->get_name();
   if (name == "completions") {
@@ -201,6 +216,15 @@ ExitCode dispatch(CLI::App& app, CommandLine& line, const Interrupt& interrupt) 
     return value == nullptr ? std::nullopt : std::optional<std::string>(value);
   });
   if (!config) return complain(config.error());
+  for (const auto& [key, value] : line.settings) {
+    if (value.empty()) continue;
+    if (auto set = config->set(key, value); !set) return complain(set.error());
+  }
+  if (name == "serve") {
+    const Result<void> served = serve(*config, interrupt);
+    if (!served) complain(served.error());
+    return served ? ExitCode::ok : ExitCode::failed;
+  }
   if (name == "transcribe") return transcribe(line, *config, interrupt.token());
   if (name == "models") return run_models(*command, line, *config, interrupt.token());
   if (name == "doctor") return run_doctor(*config);
@@ -227,6 +251,7 @@ int main(int argc, char** argv) {
   app.add_flag("-q,--quiet", line.quiet, "Say nothing but errors");
   add_transcribe(app, line);
   add_models(app, line);
+  add_serve(app, line);
   add_others(app, line);
   try {
     app.parse(argc, argv);
@@ -235,7 +260,7 @@ int main(int argc, char** argv) {
     return code == 0 ? 0 : static_cast<int>(ExitCode::usage);
   }
   if (line.verbose) log::set_level(log::Level::info);
-  const Interrupt interrupt;
+  Interrupt interrupt;
   return static_cast<int>(dispatch(app, line, interrupt));
 }
 

@@ -12,7 +12,7 @@
 namespace hansard::transcript {
 namespace {
 
-constexpr std::array<std::string_view, 6> kNames = {"md", "txt", "srt", "vtt", "tsv", "json"};
+constexpr std::array<std::string_view, 8> kNames = {"md", "txt", "srt", "vtt", "tsv", "json", "csv", "rttm"};
 
 char to_lower(char c) {
   return c >= 'A' && c <= 'Z' ? static_cast<char>(c - 'A' + 'a') : c;
@@ -23,6 +23,23 @@ std::string one_field(std::string_view text) {
   std::string field(text);
   std::ranges::replace_if(field, [](char c) { return c == '\t' || c == '\n' || c == '\r'; }, ' ');
   return field;
+}
+
+// A field as RFC 4180 has it.
+std::string quoted_field(std::string_view text) {
+  std::string field = "\"";
+  for (const char c : text) {
+    if (c == '"') field += '"';
+    field += c;
+  }
+  return field + "\"";
+}
+
+// A name without spaces, as the fields of RTTM must be.
+std::string joined_name(std::string_view text) {
+  std::string name = one_field(text);
+  std::ranges::replace(name, ' ', '_');
+  return name.empty() ? "recording" : name;
 }
 
 }  // namespace
@@ -61,6 +78,25 @@ std::string to_tsv(const Document& document) {
   return out;
 }
 
+std::string to_csv(const Document& document) {
+  std::string out = "start,end,speaker,text\r\n";
+  for (const Segment& segment : document.segments) {
+    const std::string name = document.diarized ? display_name(document, segment.speaker) : "";
+    out += fmt::format("{:.3f},{:.3f},{},{}\r\n", segment.start, segment.end, quoted_field(name),
+                       quoted_field(segment.text));
+  }
+  return out;
+}
+
+std::string to_rttm(const Document& document) {
+  std::string out;
+  for (const Turn& turn : document.turns) {
+    out += fmt::format("SPEAKER {} 1 {:.3f} {:.3f} <NA> <NA> {} <NA> <NA>\n", joined_name(document.title),
+                       turn.start, turn.end - turn.start, turn.speaker);
+  }
+  return out;
+}
+
 std::string export_document(const Document& document, Format format) {
   switch (format) {
     case Format::md:
@@ -75,6 +111,10 @@ std::string export_document(const Document& document, Format format) {
       return to_tsv(document);
     case Format::json:
       return to_json(document);
+    case Format::csv:
+      return to_csv(document);
+    case Format::rttm:
+      return to_rttm(document);
   }
   return {};
 }

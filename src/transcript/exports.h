@@ -9,12 +9,12 @@
 
 namespace hansard::transcript {
 
-enum class Format { md, txt, srt, vtt, tsv, json };
+enum class Format { md, txt, srt, vtt, tsv, json, csv, rttm };
 
 // "srt" or ".srt", any case; nothing for what is no format.
 std::optional<Format> parse_format(std::string_view name);
 std::string_view format_name(Format format);  // also the file extension
-inline constexpr std::string_view kFormatNames = "md, txt, srt, vtt, tsv, json";
+inline constexpr std::string_view kFormatNames = "md, txt, srt, vtt, tsv, csv, rttm, json";
 
 // For people: title, facts, then a heading for each speaker's turn with "[MM:SS.d - MM:SS.d]" and the text,
 // neighbouring segments of a speaker joined.

@@ -144,5 +144,22 @@ TEST(Subtitles, KeepTheirRulesOnRandomWords) {
   }
 }
 
+TEST(Exports, CsvQuotesWhatASpreadsheetWouldSplit) {
+  Document document;
+  document.diarized = true;
+  document.segments = {{"seg_000001", 0.5, 2, "SPEAKER_00", "She said \"no\", twice.", 0, 0}};
+  EXPECT_EQ(export_document(document, Format::csv),
+            "start,end,speaker,text\r\n0.500,2.000,\"Speaker 1\",\"She said \"\"no\"\", twice.\"\r\n");
+}
+
+TEST(Exports, RttmHasALineForEachTurn) {
+  Document document;
+  document.title = "Team sync";
+  document.turns = {{0.25, 1.5, "SPEAKER_00"}, {1, 3, "SPEAKER_01"}};
+  EXPECT_EQ(export_document(document, Format::rttm),
+            "SPEAKER Team_sync 1 0.250 1.250 <NA> <NA> SPEAKER_00 <NA> <NA>\n"
+            "SPEAKER Team_sync 1 1.000 2.000 <NA> <NA> SPEAKER_01 <NA> <NA>\n");
+}
+
 }  // namespace
 }  // namespace hansard::transcript

@@ -1,0 +1,270 @@
+#include "api/v1/common.h"
+
+#include <charconv>
+
+#include <fmt/format.h>
+
+#include "base/clock.h"
+#include "http/range.h"
+
+namespace hansard::api::v1 {
+namespace {
+
+constexpr size_t kFieldBytes = 64 << 10;
+constexpr size_t kTitleCharacters = 500;
+
+bj::value text_or_null(const std::optional<std::string>& text) {
+  return text ? bj::value(*text) : bj::value(nullptr);
+}
+bj::value time_or_null(const std::optional<int64_t>& time_ms) {
+  return time_ms ? bj::value(format_time(*time_ms)) : bj::value(nullptr);
+}
+bj::value number_or_null(const std::optional<double>& number) {
+  return number ? bj::value(json::rounded(*number, 3)) : bj::value(nullptr);
+}
+bj::value integer_or_null(const std::optional<int64_t>& number) {
+  return number ? bj::value(*number) : bj::value(nullptr);
+}
+
+// What the program itself wrote into a row.
+bj::value stored_json(const std::string& text) {
+  auto value = json::parse(text);
+  return value ? std::move(*value) : bj::value(nullptr);
+}
+
+}  // namespace
+
+std::string user_of(const Services& services, const Request& /*request*/) {
+  return services.user_id;
+}
+
+Outcome<bj::object> json_body(const Request& request, const std::set<std::string_view>& fields) {
+  if (request.body.empty()) return bj::object();
+  const std::string_view type = request.header("content-type").value_or("application/json");
+  if (!type.starts_with("application/json")) return fail(Problem(415, "send the body as application/json"));
+  auto body = json::parse_object(request.body);
+  if (!body) return fail(Problem(400, "the body is not a JSON object: " + body.error().message));
+  for (const auto& field : *body) {
+    const std::string_view name = field.key();
+    if (!fields.contains(name)) return fail(Problem(400, "there is no such field", std::string(name)));
+  }
+  return std::move(*body);
+}
+
+Outcome<std::optional<std::string>> text_field(const bj::object& body, std::string_view name) {
+  const bj::value* value = body.if_contains(name);
+  if (value == nullptr || value->is_null()) return std::optional<std::string>();
+  const bool good =
+      value->is_string() && !value->get_string().empty() && value->get_string().size() <= kTitleCharacters;
+  if (!good) {
+    return fail(
+        Problem(422, fmt::format("must be text of 1 to {} characters", kTitleCharacters), std::string(name)));
+  }
+  return std::optional(std::string(value->get_string()));
+}
+
+Outcome<library::Page> page_of(const Request& request) {
+  constexpr int64_t kMost = 200;
+  int64_t limit = 50;
+  if (const auto text = request.query_value("limit")) {
+    const auto [end, error] = std::from_chars(text->data(), text->data() + text->size(), limit);
+    if (error != std::errc() || end != text->data() + text->size() || limit < 1 || limit > kMost) {
+      return fail(Problem(422, fmt::format("must be a whole number from 1 to {}", kMost), "limit"));
+    }
+  }
+  const auto sort = library::parse_sort(request.query_value("sort").value_or("-created_at"));
+  if (!sort)
+    return fail(
+        Problem(422, "must be created_at, updated_at or title, with - before it for the last first", "sort"));
+  const auto cursor = request.query_value("cursor");
+  if (!cursor) return library::Page::first(*sort, limit);
+  auto page = library::parse_cursor(*cursor, *sort, limit);
+  if (!page) return fail(Problem(422, "is not the next_cursor of a list in this order", "cursor"));
+  return std::move(*page);
+}
+
+std::string page_json(bj::array items, const std::optional<library::Page>& next) {
+  bj::object page{{"items", std::move(items)}};
+  page["next_cursor"] = next ? bj::value(library::make_cursor(*next)) : bj::value(nullptr);
+  return json::to_text(page);
+}
+
+Outcome<void> refuse_while_draining(const Services& services) {
+  if (!services.draining) return {};
+  Problem problem(503, "the server is stopping; try again when it is back");
+  problem.headers.emplace_back("Retry-After", "10");
+  return fail(std::move(problem));
+}
+
+std::string etag_of(std::string_view id, int64_t updated_at_ms) {
+  return fmt::format("\"{}-{:x}\"", id, updated_at_ms);
+}
+
+Response resource(const Request& request, std::string_view id, int64_t updated_at_ms,
+                  const bj::object& body) {
+  const std::string etag = etag_of(id, updated_at_ms);
+  const auto known = request.header("if-none-match");
+  // A running transcription's progress is no part of its tag, so it is always sent whole.
+  const bj::value* status = body.if_contains("status");
+  const bool moving = status != nullptr && *status == "processing";
+  Response response = known && !moving && http::names_etag(*known, etag)
+                          ? http::text_response(304, "application/json", "")
+                          : http::json_response(200, json::to_text(body));
+  response.with("ETag", etag).with("Cache-Control", "no-cache");
+  return response;
+}
+
+Outcome<void> check_match(const Request& request, std::string_view id, int64_t updated_at_ms) {
+  const auto wanted = request.header("if-match");
+  if (!wanted || http::names_etag(*wanted, etag_of(id, updated_at_ms))) return {};
+  return fail(Problem(412, "it has changed since you read it; read it again"));
+}
+
+bj::object to_json(const library::File& file) {
+  bj::object json{{"id", file.id}, {"title", file.title}, {"kind", file.kind}, {"status", file.status}};
+  json["mime_type"] = text_or_null(file.mime_type);
+  json["size_bytes"] = integer_or_null(file.size_bytes);
+  json["sha256"] = text_or_null(file.sha256);
+  json["duration_seconds"] = number_or_null(file.duration_s);
+  json["channels"] = integer_or_null(file.channels);
+  json["created_at"] = format_time(file.created_at_ms);
+  json["updated_at"] = format_time(file.updated_at_ms);
+  json["error"] = nullptr;
+  if (file.error_code) {
+    json["error"] = bj::object{{"code", *file.error_code}, {"message", file.error_message.value_or("")}};
+  }
+  return json;
+}
+
+bj::object to_json(const Services& services, const jobs::Job& job, std::optional<int64_t> queue_position) {
+  const auto live = job.status == jobs::Status::processing ? services.hub.live(job.id) : std::nullopt;
+  bj::object json{{"id", job.id}, {"file_id", job.file_id}};
+  json["source_transcription_id"] = text_or_null(job.source_id);
+  json["title"] = job.title;
+  json["status"] = jobs::status_name(job.status);
+  json["language"] = text_or_null(job.language);
+  const bj::value options = stored_json(job.options);
+  const bj::value* diarization =
+      options.is_object() ? options.get_object().if_contains("diarization") : nullptr;
+  json["diarization"] = diarization == nullptr || !diarization->is_bool() || diarization->get_bool();
+  json["progress"] = json::rounded(live ? std::max(live->progress, job.progress) : job.progress, 4);
+  json["progress_stage"] = live ? live->stage : job.stage;
+  json["eta_seconds"] = live ? number_or_null(live->eta_s) : bj::value(nullptr);
+  json["duration_seconds"] = number_or_null(job.duration_s);
+  json["speaker_count"] = integer_or_null(job.speaker_count);
+  json["options"] = options;
+  json["attempt"] = job.attempt;
+  json["created_at"] = format_time(job.created_at_ms);
+  json["updated_at"] = format_time(job.updated_at_ms);
+  json["queued_at"] = format_time(job.queued_at_ms);
+  json["started_at"] = time_or_null(job.started_at_ms);
+  json["completed_at"] = time_or_null(job.completed_at_ms);
+  json["failed_at"] = time_or_null(job.failed_at_ms);
+  json["error"] = nullptr;
+  if (job.error_code)
+    json["error"] = bj::object{{"code", *job.error_code}, {"message", job.error_message.value_or("")}};
+  json["warnings"] = stored_json(job.warnings);
+  json["queue_position"] = integer_or_null(queue_position);
+  return json;
+}
+
+Outcome<jobs::JobOptions> check_options(const Services& services, const bj::object& options) {
+  auto parsed = jobs::parse_options(options);
+  if (!parsed) {
+    const jobs::OptionProblem& problem = parsed.error();
+    return fail(Problem(problem.unknown ? 400 : 422, problem.message, "options." + problem.field));
+  }
+  for (const auto& [field, model] :
+       {std::pair("options.model", parsed->pipeline.transcription_model),
+        std::pair("options.diarization_model", parsed->pipeline.diarization_model)}) {
+    const auto found = services.models.find(model);
+    if (!found && found.error().code == ErrorCode::model_unknown) {
+      return fail(Problem(422, found.error().message, field));
+    }
+  }
+  return std::move(*parsed);
+}
+
+// ---- uploads
+
+Upload::Upload(Services& services, std::string boundary, std::set<std::string_view> fields)
+    : services_(services), allowed_(std::move(fields)), parser_(std::move(boundary), *this) {}
+
+Outcome<std::shared_ptr<http::Receiver>> Upload::begin(Services& services, const Request& request,
+                                                       std::set<std::string_view> fields) {
+  TRY(refuse_while_draining(services));
+  std::string boundary = TRY(http::multipart_boundary(request.header("content-type").value_or("")));
+  // Headers of the parts and other fields are small beside the file.
+  if (request.content_length.value_or(0) > services.upload_limit_bytes + (1 << 20)) {
+    return fail(Problem(413, fmt::format("a file may have at most {} MB", services.upload_limit_bytes >> 20),
+                        "file"));
+  }
+  return std::shared_ptr<http::Receiver>(new Upload(services, std::move(boundary), std::move(fields)));
+}
+
+Outcome<void> Upload::take(std::string_view bytes) {
+  return parser_.take(bytes);
+}
+
+Outcome<void> Upload::finish() {
+  TRY(parser_.finish());
+  if (!incoming_) return fail(Problem(400, "the form has no file in its field \"file\"", "file"));
+  return {};
+}
+
+Outcome<library::File> Upload::file(std::string_view user_id) {
+  return TRY(incoming_->finish(user_id, field("title").value_or(""), file_name_));
+}
+
+std::optional<std::string> Upload::field(std::string_view name) const {
+  const auto found = fields_.find(name);
+  return found == fields_.end() ? std::nullopt : std::optional(found->second);
+}
+
+Outcome<void> Upload::begin(const http::Part& part) {
+  if (part.name == "file") {
+    if (incoming_) return fail(Problem(400, "the form has two files; send one", "file"));
+    incoming_ = TRY(library::Incoming::begin(services_.blobs, services_.store.now_ms()));
+    file_name_ = part.file_name.substr(0, kTitleCharacters);
+    field_ = nullptr;
+    return {};
+  }
+  if (!allowed_.contains(part.name)) {
+    return fail(Problem(400, "there is no such field", part.name.substr(0, 100)));
+  }
+  field_ = &fields_[part.name];
+  field_->clear();
+  return {};
+}
+
+Outcome<void> Upload::data(std::string_view bytes) {
+  if (field_ != nullptr) {
+    if (field_->size() + bytes.size() > kFieldBytes)
+      return fail(Problem(413, "a field of the form is too long"));
+    *field_ += bytes;
+    return {};
+  }
+  if (incoming_->size_bytes() + bytes.size() > services_.upload_limit_bytes) {
+    return fail(Problem(413, fmt::format("a file may have at most {} MB", services_.upload_limit_bytes >> 20),
+                        "file"));
+  }
+  TRY(incoming_->append(bytes));
+  return {};
+}
+
+Outcome<void> Upload::end() {
+  const auto title = fields_.find("title");
+  if (title != fields_.end() && title->second.size() > kTitleCharacters) {
+    return fail(Problem(422, fmt::format("must be text of 1 to {} characters", kTitleCharacters), "title"));
+  }
+  return {};
+}
+
+void add_routes(http::Router& router, Services& services) {
+  add_system_routes(router, services);
+  add_file_routes(router, services);
+  add_transcription_routes(router, services);
+  add_event_routes(router, services);
+}
+
+}  // namespace hansard::api::v1

@@ -1,0 +1,140 @@
+// What the handlers share: who asks, bodies, pages, and resources as JSON.
+#pragma once
+
+#include <memory>
+#include <optional>
+#include <set>
+#include <string>
+#include <string_view>
+
+#include "api/v1/api.h"
+#include "base/json.h"
+#include "http/message.h"
+#include "http/multipart.h"
+#include "jobs/options.h"
+#include "library/files.h"
+#include "library/transcriptions.h"
+
+namespace hansard::api::v1 {
+
+namespace bj = json::bj;
+using http::Answer;
+using http::Outcome;
+using http::Problem;
+using http::Request;
+using http::Response;
+
+// ---- requests
+
+// The user of a request. The only place where a request becomes a user.
+std::string user_of(const Services& services, const Request& request);
+
+// A JSON object with no field but these; an empty body is an empty object. 400 naming the field, 415 for
+// another type.
+Outcome<bj::object> json_body(const Request& request, const std::set<std::string_view>& fields);
+// Text of at most 500 characters with something in it; nothing where the field is not there.
+Outcome<std::optional<std::string>> text_field(const bj::object& body, std::string_view name);
+
+// limit, cursor and sort of a list.
+Outcome<library::Page> page_of(const Request& request);
+// {"items", "next_cursor"}; there is a next page when there are as many items as the page may hold.
+std::string page_json(bj::array items, const std::optional<library::Page>& next);
+template <typename T>
+library::Page page_after(const library::Page& page, const T& last) {
+  library::Page next = page;
+  next.after_id = last.id;
+  switch (page.sort.by) {
+    case library::SortBy::created_at:
+      next.after_key = last.created_at_ms;
+      break;
+    case library::SortBy::updated_at:
+      next.after_key = last.updated_at_ms;
+      break;
+    case library::SortBy::title:
+      next.after_key = last.title;
+      break;
+  }
+  return next;
+}
+
+// 503 while the server takes no new work.
+Outcome<void> refuse_while_draining(const Services& services);
+
+// ---- answers
+
+std::string etag_of(std::string_view id, int64_t updated_at_ms);
+// 200 with an ETag, or 304 where the client has it.
+Response resource(const Request& request, std::string_view id, int64_t updated_at_ms, const bj::object& body);
+// 412 where If-Match names another state.
+Outcome<void> check_match(const Request& request, std::string_view id, int64_t updated_at_ms);
+
+bj::object to_json(const library::File& file);
+bj::object to_json(const Services& services, const jobs::Job& job, std::optional<int64_t> queue_position);
+
+// ---- work
+
+// Reads and writes whose work may end in a problem.
+template <typename T, typename Work>
+Outcome<T> read(Services& services, Work work) {
+  std::optional<Outcome<T>> outcome;
+  TRY(services.store.read([&](store::Reader& reader) -> Result<void> {
+    outcome = work(reader);
+    return {};
+  }));
+  return std::move(*outcome);
+}
+// A problem undoes what the work wrote.
+template <typename T, typename Work>
+Outcome<T> write(Services& services, Work work) {
+  std::optional<Outcome<T>> outcome;
+  const Result<void> written = services.store.write([&](store::Transaction& transaction) -> Result<void> {
+    outcome = work(transaction);
+    if (!*outcome) return fail(ErrorCode::conflict, "undone");
+    return {};
+  });
+  if (outcome && !*outcome) return std::move(*outcome);
+  if (!written) return fail(Problem(written.error()));
+  return std::move(*outcome);
+}
+
+// A form with a file, as it comes.
+class Upload : public http::Receiver, private http::PartHandler {
+ public:
+  // `fields`: the names of the plain fields it may have.
+  static Outcome<std::shared_ptr<http::Receiver>> begin(Services& services, const Request& request,
+                                                        std::set<std::string_view> fields);
+  Outcome<void> take(std::string_view bytes) override;
+  Outcome<void> finish() override;
+
+  // The file with its facts; its row is the caller's to write, then keep(). Once.
+  Outcome<library::File> file(std::string_view user_id);
+  void keep() { incoming_->keep(); }
+  std::optional<std::string> field(std::string_view name) const;
+
+ private:
+  Upload(Services& services, std::string boundary, std::set<std::string_view> fields);
+  Outcome<void> begin(const http::Part& part) override;
+  Outcome<void> data(std::string_view bytes) override;
+  Outcome<void> end() override;
+
+  Services& services_;
+  std::set<std::string_view> allowed_;
+  http::MultipartParser parser_;
+  std::unique_ptr<library::Incoming> incoming_;
+  std::string file_name_;
+  std::map<std::string, std::string, std::less<>> fields_;
+  std::string* field_ = nullptr;  // the part in work; null: the file
+};
+
+// What is to be transcribed: options checked, `field` before their names in problems ("options").
+Outcome<jobs::JobOptions> check_options(const Services& services, const bj::object& options);
+
+// A recording as an answer, ranges and all.
+Answer audio_of(Services& services, const Request& request, const library::File& file);
+
+void add_system_routes(http::Router& router, Services& services);
+void add_file_routes(http::Router& router, Services& services);
+void add_transcription_routes(http::Router& router, Services& services);
+void add_event_routes(http::Router& router, Services& services);
+
+}  // namespace hansard::api::v1

@@ -1,0 +1,138 @@
+#include <sys/stat.h>
+
+#include "api/v1/common.h"
+#include "base/clock.h"
+#include "http/range.h"
+
+namespace hansard::api::v1 {
+namespace {
+
+Outcome<library::File> existing_file(Services& services, const Request& request, bool trashed = false) {
+  auto file = TRY(read<std::optional<library::File>>(
+      services, [&](store::Reader& reader) -> Outcome<std::optional<library::File>> {
+        return TRY(library::find_file(reader, user_of(services, request), request.parameters.at(0), trashed));
+      }));
+  if (!file) return fail(Problem(404, "there is no such file"));
+  return std::move(*file);
+}
+
+Answer upload(Services& services, Request& request) {
+  auto& upload = dynamic_cast<Upload&>(*request.receiver);
+  const library::File file = TRY(upload.file(user_of(services, request)));
+  const auto stored =
+      TRY(write<library::File>(services, [&](store::Transaction& transaction) -> Outcome<library::File> {
+        TRY(library::insert_file(transaction, file));
+        return *TRY(library::find_file(transaction, file.user_id, file.id));
+      }));
+  upload.keep();
+  Response response = http::json_response(201, json::to_text(to_json(stored)));
+  response.with("Location", "/api/v1/files/" + stored.id);
+  return response;
+}
+
+Answer list(Services& services, const Request& request) {
+  const library::Page page = TRY(page_of(request));
+  library::FileFilter filter;
+  filter.title_part = request.query_value("q").value_or("");
+  filter.kind = request.query_value("kind");
+  filter.status = request.query_value("status");
+  static const std::set<std::string_view> kKinds{"audio", "video", "youtube", "url"};
+  static const std::set<std::string_view> kStatuses{"uploaded", "processing", "ready", "failed"};
+  if (filter.kind && !kKinds.contains(*filter.kind)) {
+    return fail(Problem(422, "must be audio, video, youtube or url", "kind"));
+  }
+  if (filter.status && !kStatuses.contains(*filter.status)) {
+    return fail(Problem(422, "must be uploaded, processing, ready or failed", "status"));
+  }
+  const auto files = TRY(read<std::vector<library::File>>(
+      services, [&](store::Reader& reader) -> Outcome<std::vector<library::File>> {
+        return TRY(library::list_files(reader, user_of(services, request), filter, page));
+      }));
+  bj::array items;
+  for (const library::File& file : files) items.push_back(to_json(file));
+  const bool more = static_cast<int64_t>(files.size()) == page.limit;
+  return http::json_response(
+      200, page_json(std::move(items), more ? std::optional(page_after(page, files.back())) : std::nullopt));
+}
+
+Answer show(Services& services, const Request& request) {
+  const library::File file = TRY(existing_file(services, request));
+  return resource(request, file.id, file.updated_at_ms, to_json(file));
+}
+
+Answer rename(Services& services, const Request& request) {
+  const bj::object body = TRY(json_body(request, {"title"}));
+  const auto title = TRY(text_field(body, "title"));
+  if (!title) return fail(Problem(422, "must be text of 1 to 500 characters", "title"));
+  const auto file =
+      TRY(write<library::File>(services, [&](store::Transaction& transaction) -> Outcome<library::File> {
+        const std::string user = user_of(services, request);
+        const auto before = TRY(library::find_file(transaction, user, request.parameters.at(0)));
+        if (!before) return fail(Problem(404, "there is no such file"));
+        TRY(check_match(request, before->id, before->updated_at_ms));
+        return *TRY(library::rename_file(transaction, user, before->id, *title));
+      }));
+  return resource(request, file.id, file.updated_at_ms, to_json(file));
+}
+
+Answer remove(Services& services, const Request& request) {
+  const auto purge = request.query_value("purge");
+  if (purge && *purge != "true" && *purge != "false")
+    return fail(Problem(422, "must be true or false", "purge"));
+  const bool for_good = purge == "true";
+  std::optional<std::string> blob;
+  TRY(write<bool>(services, [&](store::Transaction& transaction) -> Outcome<bool> {
+    const std::string user = user_of(services, request);
+    const auto before = TRY(library::find_file(transaction, user, request.parameters.at(0), for_good));
+    if (!before) return fail(Problem(404, "there is no such file"));
+    blob = before->blob;
+    const auto after = for_good ? TRY(library::purge_file(transaction, user, before->id))
+                                : TRY(library::trash_file(transaction, user, before->id));
+    return after.has_value();
+  }));
+  if (for_good && blob) (void)services.blobs.remove(*blob);
+  return http::text_response(204, "application/json", "");
+}
+
+Answer restore(Services& services, const Request& request) {
+  const auto file =
+      TRY(write<library::File>(services, [&](store::Transaction& transaction) -> Outcome<library::File> {
+        auto restored =
+            TRY(library::restore_file(transaction, user_of(services, request), request.parameters.at(0)));
+        if (!restored) return fail(Problem(404, "there is no such file in the trash"));
+        return std::move(*restored);
+      }));
+  return resource(request, file.id, file.updated_at_ms, to_json(file));
+}
+
+Answer audio(Services& services, const Request& request) {
+  return audio_of(services, request, TRY(existing_file(services, request)));
+}
+
+}  // namespace
+
+Answer audio_of(Services& services, const Request& request, const library::File& file) {
+  if (!file.blob) return fail(Problem(404, "the recording was deleted"));
+  UniqueFd fd = TRY(services.blobs.open(*file.blob));
+  const std::string etag = "\"" + file.sha256.value_or(file.id) + "\"";
+  return http::file_answer(request, std::move(fd), static_cast<uint64_t>(file.size_bytes.value_or(0)),
+                           file.mime_type.value_or("application/octet-stream"), etag, file.created_at_ms);
+}
+
+void add_file_routes(http::Router& router, Services& services) {
+  const auto bind = [&services](Answer (*handler)(Services&, const Request&)) {
+    return [&services, handler](Request& request) { return handler(services, request); };
+  };
+  http::Route uploads{"POST", "/api/v1/files",
+                      [&services](Request& request) { return upload(services, request); }};
+  uploads.receive = [&services](Request& request) { return Upload::begin(services, request, {"title"}); };
+  router.add(std::move(uploads));
+  router.get("/api/v1/files", bind(list));
+  router.get("/api/v1/files/{id}", bind(show));
+  router.add({"PATCH", "/api/v1/files/{id}", bind(rename)});
+  router.add({"DELETE", "/api/v1/files/{id}", bind(remove)});
+  router.post("/api/v1/files/{id}:restore", bind(restore));
+  router.get("/api/v1/files/{id}/audio", bind(audio));
+}
+
+}  // namespace hansard::api::v1

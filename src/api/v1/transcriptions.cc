@@ -1,0 +1,394 @@
+#include <charconv>
+
+#include <fmt/format.h>
+
+#include "api/v1/common.h"
+#include "base/clock.h"
+#include "http/range.h"
+#include "jobs/state.h"
+#include "transcript/exports.h"
+
+namespace hansard::api::v1 {
+namespace {
+
+using jobs::Job;
+using jobs::Status;
+
+struct Shown {
+  Job job;
+  std::optional<int64_t> queue_position;
+};
+
+Outcome<Job> existing_job(store::Reader& reader, const Services& services, const Request& request) {
+  auto job = TRY(library::find_transcription(reader, user_of(services, request), request.parameters.at(0)));
+  if (!job) return fail(Problem(404, "there is no such transcription"));
+  return std::move(*job);
+}
+
+Outcome<Job> existing_job(Services& services, const Request& request) {
+  return read<Job>(services, [&](store::Reader& reader) { return existing_job(reader, services, request); });
+}
+
+bool at_end(Status status) {
+  return status != Status::queued && status != Status::processing;
+}
+
+// ---- making
+
+// The answer to whatever made a job.
+Response accepted(const Services& services, const Job& job) {
+  Response response = http::json_response(202, json::to_text(to_json(services, job, std::nullopt)));
+  response.with("Location", "/api/v1/transcriptions/" + job.id);
+  return response;
+}
+
+Outcome<void> refuse_profile(const bj::value* profile) {
+  if (profile == nullptr || profile->is_null()) return {};
+  return fail(Problem(422, "there is no such profile", "profile_id"));
+}
+
+Answer create(Services& services, const Request& request) {
+  TRY(refuse_while_draining(services));
+  const bj::object body = TRY(json_body(request, {"file_id", "title", "profile_id", "options"}));
+  const auto file_id = TRY(text_field(body, "file_id"));
+  if (!file_id) return fail(Problem(422, "name the file to be transcribed", "file_id"));
+  const auto title = TRY(text_field(body, "title"));
+  TRY(refuse_profile(body.if_contains("profile_id")));
+  const bj::value* given = body.if_contains("options");
+  if (given != nullptr && !given->is_object() && !given->is_null()) {
+    return fail(Problem(422, "must be an object", "options"));
+  }
+  const bj::object options = given == nullptr || given->is_null() ? bj::object() : given->get_object();
+  const jobs::JobOptions checked = TRY(check_options(services, options));
+  const Job job = TRY(write<Job>(services, [&](store::Transaction& transaction) -> Outcome<Job> {
+    const auto file = TRY(library::find_file(transaction, user_of(services, request), *file_id));
+    if (!file) return fail(Problem(404, "there is no such file", "file_id"));
+    if (file->status == "failed") return fail(Problem(409, "this file cannot be transcribed", "file_id"));
+    return TRY(jobs::enqueue(transaction, {.user_id = file->user_id,
+                                           .file_id = file->id,
+                                           .title = title.value_or(file->title),
+                                           .options = json::to_text(options),
+                                           .priority = checked.priority,
+                                           .file_ready = file->status == "ready"}));
+  }));
+  return accepted(services, job);
+}
+
+Answer submit(Services& services, Request& request) {
+  auto& upload = dynamic_cast<Upload&>(*request.receiver);
+  bj::object options;
+  if (const auto text = upload.field("options"); text && !text->empty()) {
+    auto parsed = json::parse_object(*text);
+    if (!parsed) return fail(Problem(400, "is not a JSON object: " + parsed.error().message, "options"));
+    options = std::move(*parsed);
+  }
+  if (const auto profile = upload.field("profile_id"); profile && !profile->empty()) {
+    const bj::value named(*profile);
+    TRY(refuse_profile(&named));
+  }
+  const jobs::JobOptions checked = TRY(check_options(services, options));
+  const library::File file = TRY(upload.file(user_of(services, request)));
+  const Job job = TRY(write<Job>(services, [&](store::Transaction& transaction) -> Outcome<Job> {
+    TRY(library::insert_file(transaction, file));
+    return TRY(jobs::enqueue(transaction, {.user_id = file.user_id,
+                                           .file_id = file.id,
+                                           .title = file.title,
+                                           .options = json::to_text(options),
+                                           .priority = checked.priority}));
+  }));
+  upload.keep();
+  return accepted(services, job);
+}
+
+Answer retry(Services& services, const Request& request) {
+  TRY(refuse_while_draining(services));
+  const bj::object body = TRY(json_body(request, {"options"}));
+  const bj::value* more = body.if_contains("options");
+  if (more != nullptr && !more->is_object()) return fail(Problem(422, "must be an object", "options"));
+  const Job source = TRY(existing_job(services, request));
+  bj::object options = TRY(json::parse_object(source.options));
+  if (more != nullptr) {
+    for (const auto& field : more->get_object()) options[field.key()] = field.value();
+  }
+  const jobs::JobOptions checked = TRY(check_options(services, options));
+  const Job job = TRY(write<Job>(services, [&](store::Transaction& transaction) -> Outcome<Job> {
+    const Job before = TRY(existing_job(transaction, services, request));
+    if (!at_end(before.status)) return fail(Problem(409, "it is still queued or in work; cancel it first"));
+    const auto file = TRY(library::find_file(transaction, before.user_id, before.file_id));
+    if (!file || !file->blob) return fail(Problem(409, "its file was deleted"));
+    return TRY(jobs::enqueue(transaction, {.user_id = before.user_id,
+                                           .file_id = before.file_id,
+                                           .source_id = before.id,
+                                           .title = before.title,
+                                           .options = json::to_text(options),
+                                           .priority = checked.priority}));
+  }));
+  return accepted(services, job);
+}
+
+// ---- looking
+
+Answer list(Services& services, const Request& request) {
+  const library::Page page = TRY(page_of(request));
+  library::TranscriptionFilter filter;
+  filter.title_part = request.query_value("q").value_or("");
+  if (const auto status = request.query_value("status")) {
+    filter.status = jobs::parse_status(*status);
+    if (!filter.status) {
+      return fail(Problem(422, "must be queued, processing, completed, failed or canceled", "status"));
+    }
+  }
+  if (const auto after = request.query_value("updated_after")) {
+    filter.updated_after_ms = parse_time(*after);
+    if (!filter.updated_after_ms)
+      return fail(Problem(422, "must be a time as 2026-11-24T12:00:00Z", "updated_after"));
+  }
+  const auto found =
+      TRY(read<std::vector<Job>>(services, [&](store::Reader& reader) -> Outcome<std::vector<Job>> {
+        return TRY(library::list_transcriptions(reader, user_of(services, request), filter, page));
+      }));
+  bj::array items;
+  for (const Job& job : found) items.push_back(to_json(services, job, std::nullopt));
+  const bool more = static_cast<int64_t>(found.size()) == page.limit;
+  return http::json_response(
+      200, page_json(std::move(items), more ? std::optional(page_after(page, found.back())) : std::nullopt));
+}
+
+Answer show(Services& services, const Request& request) {
+  const auto shown = TRY(read<Shown>(services, [&](store::Reader& reader) -> Outcome<Shown> {
+    Shown result{TRY(existing_job(reader, services, request)), std::nullopt};
+    if (result.job.status == Status::queued)
+      result.queue_position = TRY(library::queue_position(reader, result.job));
+    return result;
+  }));
+  return resource(request, shown.job.id, shown.job.updated_at_ms,
+                  to_json(services, shown.job, shown.queue_position));
+}
+
+Answer executions(Services& services, const Request& request) {
+  const auto found = TRY(read<std::vector<library::Execution>>(
+      services, [&](store::Reader& reader) -> Outcome<std::vector<library::Execution>> {
+        const Job job = TRY(existing_job(reader, services, request));
+        return TRY(library::executions(reader, job.id));
+      }));
+  bj::array items;
+  const auto time = [](const std::optional<int64_t>& ms) {
+    return ms ? bj::value(format_time(*ms)) : bj::value(nullptr);
+  };
+  const auto text = [](const std::optional<std::string>& value) {
+    return value ? bj::value(*value) : bj::value(nullptr);
+  };
+  for (const library::Execution& execution : found) {
+    bj::object item{{"id", execution.id}, {"transcription_id", request.parameters.at(0)}};
+    item["status"] = execution.status;
+    item["attempt"] = execution.attempt;
+    item["provider"] = text(execution.provider);
+    item["model"] = text(execution.model);
+    item["started_at"] = format_time(execution.started_at_ms);
+    item["completed_at"] = time(execution.completed_at_ms);
+    item["failed_at"] = time(execution.failed_at_ms);
+    const auto end_ms = execution.completed_at_ms ? execution.completed_at_ms : execution.failed_at_ms;
+    item["processing_duration_ms"] =
+        end_ms ? bj::value(*end_ms - execution.started_at_ms) : bj::value(nullptr);
+    item["error"] = text(execution.error_message);
+    items.push_back(std::move(item));
+  }
+  return http::json_response(
+      200, json::to_text(bj::object{{"items", std::move(items)}, {"next_cursor", nullptr}}));
+}
+
+// What happened, for people.
+Answer logs(Services& services, const Request& request) {
+  struct Known {
+    Job job;
+    std::vector<library::Execution> executions;
+  };
+  const auto known = TRY(read<Known>(services, [&](store::Reader& reader) -> Outcome<Known> {
+    Job job = TRY(existing_job(reader, services, request));
+    auto attempts = TRY(library::executions(reader, job.id));
+    return Known{std::move(job), std::move(attempts)};
+  }));
+  std::string text = fmt::format("{} queued\n", format_time(known.job.queued_at_ms));
+  for (const library::Execution& execution : known.executions) {
+    text += fmt::format("{} attempt {} started\n", format_time(execution.started_at_ms), execution.attempt);
+    if (execution.completed_at_ms) {
+      text += fmt::format("{} attempt {} completed with {}\n", format_time(*execution.completed_at_ms),
+                          execution.attempt, execution.model.value_or("a model"));
+    }
+    if (execution.failed_at_ms) {
+      text += fmt::format("{} attempt {} {}: {}\n", format_time(*execution.failed_at_ms), execution.attempt,
+                          execution.status, execution.error_message.value_or(""));
+    }
+  }
+  text += fmt::format("{} {}\n", format_time(known.job.updated_at_ms), jobs::status_name(known.job.status));
+  return http::text_response(200, "text/plain; charset=utf-8", std::move(text));
+}
+
+Answer audio(Services& services, const Request& request) {
+  const auto file = TRY(read<std::optional<library::File>>(
+      services, [&](store::Reader& reader) -> Outcome<std::optional<library::File>> {
+        const Job job = TRY(existing_job(reader, services, request));
+        return TRY(library::find_file(reader, job.user_id, job.file_id));
+      }));
+  if (!file) return fail(Problem(404, "the recording was deleted"));
+  return audio_of(services, request, *file);
+}
+
+// ---- changing
+
+Answer rename(Services& services, const Request& request) {
+  const bj::object body = TRY(json_body(request, {"title"}));
+  const auto title = TRY(text_field(body, "title"));
+  if (!title) return fail(Problem(422, "must be text of 1 to 500 characters", "title"));
+  const Job job = TRY(write<Job>(services, [&](store::Transaction& transaction) -> Outcome<Job> {
+    const Job before = TRY(existing_job(transaction, services, request));
+    TRY(check_match(request, before.id, before.updated_at_ms));
+    return *TRY(library::rename_transcription(transaction, before.user_id, before.id, *title));
+  }));
+  return resource(request, job.id, job.updated_at_ms, to_json(services, job, std::nullopt));
+}
+
+Answer remove(Services& services, const Request& request) {
+  TRY(write<bool>(services, [&](store::Transaction& transaction) -> Outcome<bool> {
+    const Job job = TRY(existing_job(transaction, services, request));
+    return TRY(library::remove_transcription(transaction, job.user_id, job.id));
+  }));
+  return http::text_response(204, "application/json", "");
+}
+
+Answer cancel(Services& services, const Request& request) {
+  TRY(write<bool>(services, [&](store::Transaction& transaction) -> Outcome<bool> {
+    const Job job = TRY(existing_job(transaction, services, request));
+    if (!TRY(jobs::cancel(transaction, job.id))) {
+      return fail(Problem(409, fmt::format("it is {} already", jobs::status_name(job.status))));
+    }
+    return true;
+  }));
+  return http::json_response(
+      200, json::to_text(bj::object{{"id", request.parameters.at(0)}, {"status", "canceled"}}));
+}
+
+// ---- transcripts
+
+using transcript::Format;
+
+struct TranscriptFormat {
+  std::string_view name;  // as a client writes it
+  Format format;
+  std::string_view content_type;
+};
+constexpr std::array kFormats{
+    TranscriptFormat{"json", Format::json, "application/json"},
+    TranscriptFormat{"text", Format::txt, "text/plain; charset=utf-8"},
+    TranscriptFormat{"srt", Format::srt, "application/x-subrip; charset=utf-8"},
+    TranscriptFormat{"vtt", Format::vtt, "text/vtt; charset=utf-8"},
+    TranscriptFormat{"md", Format::md, "text/markdown; charset=utf-8"},
+    TranscriptFormat{"tsv", Format::tsv, "text/tab-separated-values; charset=utf-8"},
+    TranscriptFormat{"csv", Format::csv, "text/csv; charset=utf-8"},
+    TranscriptFormat{"rttm", Format::rttm, "text/x-rttm; charset=utf-8"}};
+
+// By ?format=, else by Accept, else JSON.
+Outcome<TranscriptFormat> wanted_format(const Request& request) {
+  if (const auto name = request.query_value("format")) {
+    for (const TranscriptFormat& format : kFormats) {
+      if (format.name == *name) return format;
+    }
+    return fail(Problem(422, "must be json, text, srt, vtt, md, tsv, csv or rttm", "format"));
+  }
+  const std::string_view accept = request.header("accept").value_or("");
+  for (const TranscriptFormat& format : kFormats) {
+    if (accept.find(format.content_type.substr(0, format.content_type.find(';'))) != std::string_view::npos) {
+      return format;
+    }
+  }
+  return kFormats.front();
+}
+
+// The segments of a running job that are final.
+transcript::Document partial_document(const Services& services, const Job& job) {
+  transcript::Document document;
+  document.transcription_id = job.id;
+  document.title = job.title;
+  document.language = job.language.value_or("");
+  if (auto live = services.hub.live(job.id)) {
+    document.segments = std::move(live->segments);
+    for (transcript::Segment& segment : document.segments) segment.first_word = segment.word_count = 0;
+  }
+  if (!document.segments.empty()) document.duration_s = document.segments.back().end;
+  return document;
+}
+
+Answer transcript(Services& services, const Request& request) {
+  const TranscriptFormat format = TRY(wanted_format(request));
+  int64_t version = 0;
+  if (const auto text = request.query_value("version")) {
+    const auto [end, error] = std::from_chars(text->data(), text->data() + text->size(), version);
+    if (error != std::errc() || end != text->data() + text->size() || version < 1) {
+      return fail(Problem(422, "must be the number of a version", "version"));
+    }
+  }
+  struct Known {
+    Job job;
+    std::optional<std::string> document;
+  };
+  auto known = TRY(read<Known>(services, [&](store::Reader& reader) -> Outcome<Known> {
+    Known result{TRY(existing_job(reader, services, request)), std::nullopt};
+    if (result.job.status == Status::completed) {
+      result.document = TRY(library::transcript_document(reader, result.job.id, version));
+      if (!result.document) return fail(Problem(404, "there is no such version", "version"));
+    }
+    return result;
+  }));
+  if (!known.document) {
+    if (request.query_value("partial") != "true") {
+      return fail(
+          Problem(409, fmt::format("there is no transcript: it is {}", jobs::status_name(known.job.status))));
+    }
+    const transcript::Document partial = partial_document(services, known.job);
+    return http::text_response(200, format.content_type, transcript::export_document(partial, format.format));
+  }
+  std::string body = std::move(*known.document);
+  if (format.format != Format::json) {
+    transcript::Document document = TRY(transcript::from_json(body));
+    document.title = known.job.title;
+    document.date = format_time(known.job.completed_at_ms.value_or(0)).substr(0, 10);
+    body = transcript::export_document(document, format.format);
+  }
+  const std::string etag =
+      etag_of(fmt::format("{}-{}-{}", known.job.id, version, format.name), known.job.updated_at_ms);
+  const auto same = request.header("if-none-match");
+  const bool unchanged = same && http::names_etag(*same, etag);
+  Response response =
+      http::text_response(unchanged ? 304 : 200, format.content_type, unchanged ? "" : std::move(body));
+  response.with("ETag", etag).with("Cache-Control", "no-cache").with("Vary", "Accept");
+  return response;
+}
+
+}  // namespace
+
+void add_transcription_routes(http::Router& router, Services& services) {
+  const auto bind = [&services](Answer (*handler)(Services&, const Request&)) {
+    return [&services, handler](Request& request) { return handler(services, request); };
+  };
+  const std::string base = "/api/v1/transcriptions";
+  http::Route uploads{"POST", base + ":submit",
+                      [&services](Request& request) { return submit(services, request); }};
+  uploads.receive = [&services](Request& request) {
+    return Upload::begin(services, request, {"title", "profile_id", "options"});
+  };
+  router.add(std::move(uploads));
+  router.post(base, bind(create));
+  router.get(base, bind(list));
+  router.get(base + "/{id}", bind(show));
+  router.add({"PATCH", base + "/{id}", bind(rename)});
+  router.add({"DELETE", base + "/{id}", bind(remove)});
+  router.post(base + "/{id}:cancel", bind(cancel));
+  router.post(base + "/{id}:stop", bind(cancel));
+  router.post(base + "/{id}:retry", bind(retry));
+  router.get(base + "/{id}/transcript", bind(transcript));
+  router.get(base + "/{id}/executions", bind(executions));
+  router.get(base + "/{id}/logs", bind(logs));
+  router.get(base + "/{id}/audio", bind(audio));
+}
+
+}  // namespace hansard::api::v1

@@ -1,0 +1,231 @@
+#include "cli/serve_command.h"
+
+#include <fcntl.h>
+#include <sys/file.h>
+
+#include <algorithm>
+#include <atomic>
+#include <cstdio>
+#include <thread>
+
+#include <fmt/format.h>
+
+#include "api/v1/api.h"
+#include "base/file.h"
+#include "base/id.h"
+#include "base/limits.h"
+#include "base/log.h"
+#include "blob/file/file_blobs.h"
+#include "cli/cache_command.h"
+#include "cli/surroundings.h"
+#include "http/server.h"
+#include "jobs/hub.h"
+#include "jobs/slots.h"
+#include "jobs/state.h"
+#include "library/files.h"
+#include "store/sqlite/sqlite_store.h"
+
+namespace hansard::cli {
+namespace {
+
+namespace fs = std::filesystem;
+using namespace std::chrono_literals;
+using store::Statement;
+
+// How often what nobody names is looked for.
+constexpr auto kSweepInterval = 1h;
+// A blob comes before its row: a younger one may be waiting for it.
+constexpr auto kSweepAge = 24h;
+// Requests in work when the server stops take milliseconds; a download may take longer.
+constexpr auto kRequestPatience = 2s;
+
+// Held while the server lives: one process has the database.
+Result<UniqueFd> lock_data_folder(const fs::path& folder) {
+  TRY(make_private_folder(folder));
+  UniqueFd lock(::open((folder / "lock").c_str(), O_RDWR | O_CREAT | O_CLOEXEC, 0600));
+  if (!lock) return fail(system_error("cannot write in the data folder", errno));
+  if (::flock(lock.get(), LOCK_EX | LOCK_NB) != 0) {
+    return fail(
+        ErrorCode::conflict,
+        "another hansard serve has this data folder; stop it, or choose another folder with --data-dir");
+  }
+  return lock;
+}
+
+Result<void> check_host(const std::string& host) {
+  if (host == "127.0.0.1" || host == "::1" || host.starts_with("127.")) return {};
+  return fail(
+      ErrorCode::invalid_request,
+      fmt::format("HANSARD_HOST is \"{}\"; allowed is an address of this machine alone, 127.0.0.1 or ::1: "
+                  "without accounts whoever reaches the server could read everything",
+                  host));
+}
+
+std::vector<std::string> split_names(const std::string& list) {
+  std::vector<std::string> names;
+  for (size_t at = 0; at < list.size();) {
+    const size_t comma = std::min(list.find(',', at), list.size());
+    std::string name = list.substr(at, comma - at);
+    std::erase(name, ' ');
+    std::transform(name.begin(), name.end(), name.begin(),
+                   [](unsigned char c) { return static_cast<char>(std::tolower(c)); });
+    if (!name.empty()) names.push_back(std::move(name));
+    at = comma + 1;
+  }
+  return names;
+}
+
+std::chrono::milliseconds milliseconds(const Config& config, std::string_view key) {
+  return std::chrono::milliseconds(static_cast<int64_t>(config.duration_s(key) * 1000));
+}
+
+// The one user of a server without accounts.
+Result<std::string> local_user(store::Store& store) {
+  static constexpr Statement kFind{"users.first", "SELECT id FROM users ORDER BY created_at, id LIMIT 1"};
+  static constexpr Statement kAdd{
+      "users.add_local",
+      "INSERT INTO users (id, username, role, created_at, updated_at) VALUES ($1, 'local', "
+      "'admin', $2, $2)"};
+  std::string id;
+  TRY(store.write([&](store::Transaction& transaction) -> Result<void> {
+    if (const auto row = TRY(transaction.row(kFind))) {
+      id = row->text(0);
+      return {};
+    }
+    id = make_id("user", transaction.now_ms());
+    TRY(transaction.change(kAdd, id, transaction.now_ms()));
+    return {};
+  }));
+  return id;
+}
+
+// Forgets old events, and blobs that no row names.
+void keep_house(store::Store& store, blob::Blobs& blobs) {
+  static constexpr Statement kForget{"events.forget", "DELETE FROM events WHERE created_at < $1"};
+  const int64_t now_ms = store.now_ms();
+  const auto forgot = store.write([&](store::Transaction& transaction) -> Result<void> {
+    TRY(transaction.change(kForget, now_ms - std::chrono::milliseconds(limits::kEventAge).count()));
+    return {};
+  });
+  if (!forgot)
+    log::warning("old events were not removed: {} {}", forgot.error().message, forgot.error().detail);
+  for (const char* prefix : {"files/", "transcripts/", "uploads/"}) {
+    const auto swept = blob::sweep(blobs, prefix, now_ms - std::chrono::milliseconds(kSweepAge).count(),
+                                   [&](const std::string& name) -> Result<bool> {
+                                     bool named = true;
+                                     TRY(store.read([&](store::Reader& reader) -> Result<void> {
+                                       named = TRY(library::names_blob(reader, name));
+                                       return {};
+                                     }));
+                                     return named;
+                                   });
+    if (!swept)
+      log::warning("unused data was not removed: {} {}", swept.error().message, swept.error().detail);
+    if (swept && *swept > 0) log::info("removed {} blobs that no row names", *swept);
+  }
+}
+
+}  // namespace
+
+Result<void> serve(const Config& config, Interrupt& interrupt) {
+  TRY(check_host(config.text("HANSARD_HOST")));
+  if (log::level() > log::Level::info) log::set_level(log::Level::info);
+  const fs::path data = config.data_folder();
+  const UniqueFd lock = TRY(lock_data_folder(data));
+  const auto store = TRY(store::open_sqlite(data / "hansard.db", {}));
+  const auto blobs = TRY(blob::open_file_blobs(data / "blobs"));
+
+  std::atomic<jobs::Slots*> slots_to_tell{nullptr};
+  std::atomic<jobs::Hub*> hub_to_tell{nullptr};
+  store->listen([&](const store::Notice& notice) {
+    if (jobs::Hub* hub = hub_to_tell) hub->notice(notice);
+    if (jobs::Slots* slots = slots_to_tell) slots->notice(notice);
+  });
+  const std::string user_id = TRY(local_user(*store));
+  int64_t recovered = 0;
+  TRY(store->write([&](store::Transaction& transaction) -> Result<void> {
+    recovered = TRY(jobs::recover(transaction));
+    return {};
+  }));
+  if (recovered > 0) log::info("{} jobs that were in work go on", recovered);
+
+  models::Library models = open_library(config);
+  const pipeline::Artifacts artifacts = open_artifacts(config);
+  {
+    const auto provider = TRY(open_provider(config, {}));
+    const engine::Capabilities capabilities = TRY(provider->capabilities());
+    log::info("engine: asked for {}, runs on {}, {}; models are {}", config.text("SPEECH_ENGINE_PROVIDER"),
+              capabilities.device, capabilities.compute_type,
+              config.boolean("SPEECH_ENGINE_AUTO_DOWNLOAD") ? "fetched when needed" : "never fetched");
+    if (!capabilities.device_note.empty()) log::info("{}", capabilities.device_note);
+  }
+
+  const jobs::FifoPolicy policy;
+  jobs::Hub hub(*store);
+  hub_to_tell = &hub;
+  jobs::Slots slots({.count = static_cast<int>(config.integer("TRANSCRIPTION_WORKERS")),
+                     .poll_interval = milliseconds(config, "TRANSCRIPTION_QUEUE_POLL_INTERVAL"),
+                     .lease = milliseconds(config, "TRANSCRIPTION_LEASE_TIMEOUT"),
+                     .renew_interval = milliseconds(config, "TRANSCRIPTION_LEASE_RENEW_INTERVAL")},
+                    {.store = *store,
+                     .blobs = *blobs,
+                     .hub = hub,
+                     .policy = policy,
+                     .library = models,
+                     .artifacts = artifacts,
+                     .spool_folder = data / "spool",
+                     .auto_download = config.boolean("SPEECH_ENGINE_AUTO_DOWNLOAD"),
+                     .open_provider = [&](const engine::EngineOptions& options) {
+                       return open_provider(config, options);
+                     }});
+  slots_to_tell = &slots;
+
+  std::atomic<bool> draining = false;
+  api::v1::Services services{
+      .store = *store,
+      .blobs = *blobs,
+      .hub = hub,
+      .slots = slots,
+      .models = models,
+      .user_id = user_id,
+      .upload_limit_bytes = static_cast<uint64_t>(config.integer("HANSARD_MAX_UPLOAD_MB")) << 20,
+      .draining = draining};
+  http::Router router;
+  api::v1::add_routes(router, services);
+  const auto server =
+      TRY(http::Server::open({.host = config.text("HANSARD_HOST"),
+                              .port = static_cast<uint16_t>(config.integer("HANSARD_PORT")),
+                              .allowed_hosts = split_names(config.text("HANSARD_ALLOWED_HOSTS")),
+                              .base_path = config.text("HANSARD_BASE_PATH")},
+                             std::move(router)));
+  slots.start();
+  server->start();
+  const std::string host = config.text("HANSARD_HOST");
+  fmt::print("hansard listens on http://{}:{}\n",
+             host.find(':') == std::string::npos ? host : "[" + host + "]", server->port());
+  std::fflush(stdout);
+  std::jthread housekeeper([&](const std::stop_token& stop) {
+    std::mutex mutex;
+    std::condition_variable_any never;
+    std::unique_lock wait(mutex);
+    do {
+      keep_house(*store, *blobs);
+    } while (!never.wait_for(wait, stop, kSweepInterval, [] { return false; }) && !stop.stop_requested());
+  });
+
+  interrupt.wait();
+  log::info("stopping: no new work is taken");
+  draining = true;
+  housekeeper.request_stop();
+  interrupt.on_second([&] { slots.release_now(); });
+  const auto patience = milliseconds(config, "TRANSCRIPTION_STOP_TIMEOUT");
+  slots.drain(patience == 0ms ? std::chrono::milliseconds(365 * 24h) : patience);
+  server->drain(kRequestPatience);
+  interrupt.on_second({});
+  slots_to_tell = nullptr;
+  hub_to_tell = nullptr;
+  log::info("stopped");
+  return {};
+}
+
+}  // namespace hansard::cli

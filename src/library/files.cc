@@ -1,0 +1,240 @@
+#include "library/files.h"
+
+#include <array>
+#include <filesystem>
+
+#include <fmt/format.h>
+
+#include "base/id.h"
+#include "base/json.h"
+#include "jobs/state.h"
+#include "media/media.h"
+
+// The columns of a file in the order in which file_from() reads them: text, since statements are constants.
+#define FILE_COLUMNS                                                                                    \
+  "id, user_id, title, kind, status, mime_type, blob, size_bytes, sha256, duration_seconds, channels, " \
+  "error_code, error_message, deleted_at, created_at, updated_at"
+#define FILE_LIST(name, key, compare, direction)                                                             \
+  Statement{                                                                                                 \
+      name,                                                                                                  \
+      "SELECT " FILE_COLUMNS                                                                                 \
+      " FROM files WHERE user_id = $1 AND deleted_at IS NULL AND (CAST($2 AS TEXT) = '' OR lower(title) "    \
+      "LIKE "                                                                                                \
+      "lower($2) ESCAPE '\\') AND (CAST($3 AS TEXT) IS NULL OR kind = $3) AND (CAST($4 AS TEXT) IS NULL OR " \
+      "status = $4) AND (" key ", id) " compare " ($5, $6) ORDER BY " key " " direction ", id " direction    \
+      " LIMIT $7"}
+
+namespace hansard::library {
+namespace {
+
+using store::Parameter;
+using store::Reader;
+using store::Row;
+using store::Statement;
+using store::Transaction;
+
+File file_from(const Row& row) {
+  File file;
+  size_t at = 0;
+  file.id = row.text(at++);
+  file.user_id = row.text(at++);
+  file.title = row.text(at++);
+  file.kind = row.text(at++);
+  file.status = row.text(at++);
+  file.mime_type = row.text_if(at++);
+  file.blob = row.text_if(at++);
+  file.size_bytes = row.integer_if(at++);
+  file.sha256 = row.text_if(at++);
+  file.duration_s = row.number_if(at++);
+  file.channels = row.integer_if(at++);
+  file.error_code = row.text_if(at++);
+  file.error_message = row.text_if(at++);
+  file.deleted_at_ms = row.integer_if(at++);
+  file.created_at_ms = row.integer(at++);
+  file.updated_at_ms = row.integer(at++);
+  return file;
+}
+
+// What browsers know the container by.
+std::string mime_type(const media::Info& info) {
+  const std::string type = info.has_video ? "video/" : "audio/";
+  const auto is = [&](std::string_view name) { return info.format.find(name) != std::string::npos; };
+  if (is("wav")) return "audio/wav";
+  if (is("mp3")) return "audio/mpeg";
+  if (is("flac")) return "audio/flac";
+  if (is("ogg")) return type + "ogg";
+  if (is("webm")) return type + "webm";
+  if (is("mp4")) return type + "mp4";
+  if (is("aiff")) return "audio/aiff";
+  if (is("aac")) return "audio/aac";
+  return "application/octet-stream";
+}
+
+Result<std::optional<File>> changed(Transaction& transaction, const std::optional<Row>& row,
+                                    std::string_view event) {
+  if (!row) return std::optional<File>();
+  File file = file_from(*row);
+  json::bj::object data{{"id", file.id}, {"status", file.status}, {"title", file.title}};
+  TRY(jobs::add_event(transaction, file.user_id, event, file.id, json::to_text(data)));
+  return std::optional(std::move(file));
+}
+
+Result<void> refuse_while_needed(Reader& reader, std::string_view id) {
+  static constexpr Statement kNeeded{
+      "files.needed",
+      "SELECT id FROM transcriptions WHERE file_id = $1 AND status IN ('queued', 'processing') LIMIT 1"};
+  if (TRY(reader.row(kNeeded, id))) {
+    return fail(ErrorCode::conflict, "a transcription still needs this file; cancel it or wait for its end");
+  }
+  return {};
+}
+
+}  // namespace
+
+// ---- incoming
+
+Incoming::Incoming(blob::Blobs& blobs, std::string id, std::unique_ptr<blob::Writer> writer)
+    : blobs_(blobs), id_(std::move(id)), blob_("files/" + id_), writer_(std::move(writer)) {}
+
+Incoming::~Incoming() {
+  if (committed_ && !kept_) (void)blobs_.remove(blob_);
+}
+
+Result<std::unique_ptr<Incoming>> Incoming::begin(blob::Blobs& blobs, int64_t now_ms) {
+  std::string id = make_id("file", now_ms);
+  auto writer = TRY(blobs.create("files/" + id));
+  return std::unique_ptr<Incoming>(new Incoming(blobs, std::move(id), std::move(writer)));
+}
+
+Result<void> Incoming::append(std::string_view bytes) {
+  hash_.update(bytes);
+  size_bytes_ += bytes.size();
+  return writer_->append(bytes);
+}
+
+Result<File> Incoming::finish(std::string_view user_id, std::string_view title, std::string_view file_name) {
+  if (size_bytes_ == 0) return fail(ErrorCode::media_unreadable, "the file is empty");
+  TRY(writer_->commit());
+  committed_ = true;
+  const UniqueFd fd = TRY(blobs_.open(blob_));
+  const media::Info info = TRY(media::probe(fd.get(), {}));
+  File file;
+  file.id = id_;
+  file.user_id = user_id;
+  file.title = title.empty() ? std::filesystem::path(file_name).filename().string() : std::string(title);
+  if (file.title.empty()) file.title = "Recording";
+  file.kind = info.has_video ? "video" : "audio";
+  file.status = "ready";
+  file.mime_type = mime_type(info);
+  file.blob = blob_;
+  file.size_bytes = static_cast<int64_t>(size_bytes_);
+  file.sha256 = hash_.finish();
+  if (info.duration_s > 0) file.duration_s = info.duration_s;
+  file.channels = info.channels;
+  return file;
+}
+
+// ---- changes
+
+Result<void> insert_file(Transaction& transaction, const File& file) {
+  static constexpr Statement kInsert{
+      "files.insert",
+      "INSERT INTO files (id, user_id, title, kind, status, mime_type, blob, size_bytes, sha256, "
+      "duration_seconds, channels, created_at, updated_at) VALUES ($1, $2, $3, $4, $5, $6, $7, $8, $9, $10, "
+      "$11, "
+      "$12, $12) RETURNING " FILE_COLUMNS};
+  const auto row = TRY(transaction.row(kInsert, file.id, file.user_id, file.title, file.kind, file.status,
+                                       file.mime_type, file.blob, file.size_bytes, file.sha256,
+                                       file.duration_s, file.channels, transaction.now_ms()));
+  TRY(changed(transaction, row, "file." + file.status));
+  return {};
+}
+
+Result<std::optional<File>> rename_file(Transaction& transaction, std::string_view user_id,
+                                        std::string_view id, std::string_view title) {
+  static constexpr Statement kRename{
+      "files.rename",
+      "UPDATE files SET title = $3, updated_at = $4 WHERE user_id = $1 AND id = $2 AND "
+      "deleted_at IS NULL RETURNING " FILE_COLUMNS};
+  return changed(transaction, TRY(transaction.row(kRename, user_id, id, title, transaction.now_ms())),
+                 "file.updated");
+}
+
+Result<std::optional<File>> trash_file(Transaction& transaction, std::string_view user_id,
+                                       std::string_view id) {
+  static constexpr Statement kTrash{
+      "files.trash",
+      "UPDATE files SET deleted_at = $3, updated_at = $3 WHERE user_id = $1 AND id = $2 "
+      "AND deleted_at IS NULL RETURNING " FILE_COLUMNS};
+  TRY(refuse_while_needed(transaction, id));
+  return changed(transaction, TRY(transaction.row(kTrash, user_id, id, transaction.now_ms())),
+                 "file.deleted");
+}
+
+Result<std::optional<File>> restore_file(Transaction& transaction, std::string_view user_id,
+                                         std::string_view id) {
+  static constexpr Statement kRestore{"files.restore",
+                                      "UPDATE files SET deleted_at = NULL, updated_at = $3 WHERE user_id = "
+                                      "$1 AND id = $2 AND deleted_at IS NOT NULL "
+                                      "AND blob IS NOT NULL RETURNING " FILE_COLUMNS};
+  return changed(transaction, TRY(transaction.row(kRestore, user_id, id, transaction.now_ms())),
+                 "file.updated");
+}
+
+Result<std::optional<File>> purge_file(Transaction& transaction, std::string_view user_id,
+                                       std::string_view id) {
+  static constexpr Statement kPurge{"files.purge",
+                                    "UPDATE files SET deleted_at = COALESCE(deleted_at, $3), blob = NULL, "
+                                    "updated_at = $3 WHERE user_id = $1 AND "
+                                    "id = $2 AND blob IS NOT NULL RETURNING " FILE_COLUMNS};
+  TRY(refuse_while_needed(transaction, id));
+  return changed(transaction, TRY(transaction.row(kPurge, user_id, id, transaction.now_ms())),
+                 "file.deleted");
+}
+
+// ---- reading
+
+Result<std::optional<File>> find_file(Reader& reader, std::string_view user_id, std::string_view id,
+                                      bool trashed) {
+  static constexpr Statement kFind{
+      "files.find",
+      "SELECT " FILE_COLUMNS " FROM files WHERE id = $2 AND user_id = $1 AND ($3 = 1 OR deleted_at IS NULL)"};
+  const auto row = TRY(reader.row(kFind, user_id, id, trashed ? 1 : 0));
+  return row ? std::optional(file_from(*row)) : std::nullopt;
+}
+
+Result<std::vector<File>> list_files(Reader& reader, std::string_view user_id, const FileFilter& filter,
+                                     const Page& page) {
+  static constexpr std::array kLists{FILE_LIST("files.by_created_down", "created_at", "<", "DESC"),
+                                     FILE_LIST("files.by_created_up", "created_at", ">", "ASC"),
+                                     FILE_LIST("files.by_updated_down", "updated_at", "<", "DESC"),
+                                     FILE_LIST("files.by_updated_up", "updated_at", ">", "ASC"),
+                                     FILE_LIST("files.by_title_down", "title", "<", "DESC"),
+                                     FILE_LIST("files.by_title_up", "title", ">", "ASC")};
+  const Statement& statement =
+      kLists.at(static_cast<size_t>(page.sort.by) * 2 + (page.sort.descending ? 0 : 1));
+  const std::string pattern = filter.title_part.empty() ? "" : like_pattern(filter.title_part);
+  const Parameter key = std::holds_alternative<int64_t>(page.after_key)
+                            ? Parameter(std::get<int64_t>(page.after_key))
+                            : Parameter(std::string_view(std::get<std::string>(page.after_key)));
+  const std::array<Parameter, 7> parameters{std::string_view(user_id),
+                                            std::string_view(pattern),
+                                            store::parameter(filter.kind),
+                                            store::parameter(filter.status),
+                                            key,
+                                            std::string_view(page.after_id),
+                                            page.limit};
+  std::vector<File> files;
+  for (const Row& row : TRY(reader.query(statement, parameters))) files.push_back(file_from(row));
+  return files;
+}
+
+Result<bool> names_blob(Reader& reader, std::string_view blob) {
+  static constexpr Statement kFile{"files.of_blob", "SELECT id FROM files WHERE blob = $1 LIMIT 1"};
+  static constexpr Statement kOutput{"executions.of_blob",
+                                     "SELECT id FROM transcription_executions WHERE output_key = $1 LIMIT 1"};
+  if (TRY(reader.row(kFile, blob))) return true;
+  return TRY(reader.row(kOutput, blob)).has_value();
+}
+
+}  // namespace hansard::library

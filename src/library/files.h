@@ -1,0 +1,97 @@
+// Recordings: what people hand in, its bytes in a blob, its facts in a row.
+#pragma once
+
+#include <cstdint>
+#include <memory>
+#include <optional>
+#include <string>
+#include <string_view>
+#include <vector>
+
+#include "base/hash.h"
+#include "blob/blob.h"
+#include "library/listing.h"
+#include "store/store.h"
+
+namespace hansard::library {
+
+// Times are milliseconds since 1970.
+struct File {
+  std::string id;  // "file_…"
+  std::string user_id;
+  std::string title;
+  std::string kind;    // "audio", "video"
+  std::string status;  // "uploaded", "processing", "ready", "failed"
+  std::optional<std::string> mime_type;
+  std::optional<std::string> blob;  // nothing once it is purged
+  std::optional<int64_t> size_bytes;
+  std::optional<std::string> sha256;
+  std::optional<double> duration_s;
+  std::optional<int64_t> channels;
+  std::optional<std::string> error_code;
+  std::optional<std::string> error_message;
+  std::optional<int64_t> deleted_at_ms;
+  int64_t created_at_ms = 0;
+  int64_t updated_at_ms = 0;
+};
+
+// A recording as its bytes come. One that is not finished, or finished and not kept, leaves nothing behind.
+// One thread at a time.
+class Incoming {
+ public:
+  // Errors of both: those of Blobs.
+  static Result<std::unique_ptr<Incoming>> begin(blob::Blobs& blobs, int64_t now_ms);
+  Result<void> append(std::string_view bytes);
+
+  // All bytes are there: looks what they are. `file_name` gives the title where `title` is empty. Errors:
+  // unsupported_media, media_unreadable.
+  Result<File> finish(std::string_view user_id, std::string_view title, std::string_view file_name);
+
+  uint64_t size_bytes() const { return size_bytes_; }
+  void keep() { kept_ = true; }  // its row is durable
+
+  ~Incoming();
+  Incoming(const Incoming&) = delete;
+  Incoming& operator=(const Incoming&) = delete;
+
+ private:
+  Incoming(blob::Blobs& blobs, std::string id, std::unique_ptr<blob::Writer> writer);
+
+  blob::Blobs& blobs_;
+  const std::string id_;
+  const std::string blob_;
+  std::unique_ptr<blob::Writer> writer_;
+  Sha256 hash_;
+  uint64_t size_bytes_ = 0;
+  bool committed_ = false;
+  bool kept_ = false;
+};
+
+// Each is part of the caller's transaction, and adds its event.
+Result<void> insert_file(store::Transaction& transaction, const File& file);
+Result<std::optional<File>> rename_file(store::Transaction& transaction, std::string_view user_id,
+                                        std::string_view id, std::string_view title);
+// To the trash, or back. Errors: conflict while a job needs it.
+Result<std::optional<File>> trash_file(store::Transaction& transaction, std::string_view user_id,
+                                       std::string_view id);
+Result<std::optional<File>> restore_file(store::Transaction& transaction, std::string_view user_id,
+                                         std::string_view id);
+// For good: the row forgets the blob, which the caller removes once the transaction is durable.
+Result<std::optional<File>> purge_file(store::Transaction& transaction, std::string_view user_id,
+                                       std::string_view id);
+
+// Reading. `trashed`: also one in the trash.
+Result<std::optional<File>> find_file(store::Reader& reader, std::string_view user_id, std::string_view id,
+                                      bool trashed = false);
+struct FileFilter {
+  std::string title_part;  // empty: any
+  std::optional<std::string> kind;
+  std::optional<std::string> status;
+};
+Result<std::vector<File>> list_files(store::Reader& reader, std::string_view user_id,
+                                     const FileFilter& filter, const Page& page);
+
+// Whether a row names this blob: for the sweep.
+Result<bool> names_blob(store::Reader& reader, std::string_view blob);
+
+}  // namespace hansard::library

@@ -1,0 +1,258 @@
+// The server as a whole, with real models: what is handed in comes out, and what is wrong is said.
+
+#include <gtest/gtest.h>
+
+#include <csignal>
+#include <fstream>
+
+#include <fmt/format.h>
+
+#include "base/file.h"
+#include "program.h"
+#include "serving.h"
+
+namespace hansard {
+namespace {
+
+namespace bj = json::bj;
+namespace fs = std::filesystem;
+using http::Client;
+using http::ClientResponse;
+
+class ServerModel : public Program {
+ protected:
+  std::vector<std::string> server_environment() const {
+    return {fmt::format("PATH={}", std::getenv("PATH")), fmt::format("HOME={}", (folder_ / "home").string()),
+            fmt::format("HANSARD_DATA_DIR={}", data().string()),
+            fmt::format("HANSARD_MODEL_PATH={}", models().string()), "LC_ALL=C.UTF-8"};
+  }
+  Serving serve(std::vector<std::string> more = {}, std::vector<std::string> flags = {}) const {
+    std::vector<std::string> environment = server_environment();
+    environment.insert(environment.end(), more.begin(), more.end());
+    return {HANSARD_BINARY_DIR "/bin/hansard", folder_ / "server.log", environment, std::move(flags)};
+  }
+  fs::path data() const { return folder_ / "data"; }
+  static std::string bytes_of(const std::string& name) {
+    return read_file(recording(name), 64 << 20).value();
+  }
+  // No answer may tell where things lie.
+  void expect_no_leak(const ClientResponse& response) const {
+    EXPECT_EQ(response.body.find(folder_.string()), std::string::npos) << response.body;
+  }
+  static bj::object object(const ClientResponse& response) {
+    return json::parse_object(response.body).value_or(bj::object());
+  }
+  size_t files_under(const fs::path& folder) const {
+    size_t count = 0;
+    std::error_code error;
+    for (fs::recursive_directory_iterator at(folder, error), end; !error && at != end; at.increment(error)) {
+      count += at->is_regular_file() ? 1 : 0;
+    }
+    return count;
+  }
+};
+
+TEST_F(ServerModel, ARecordingGoesInAndItsTranscriptComesOut) {
+  Serving server = serve();
+  ASSERT_TRUE(server.listens()) << server.log();
+  const std::string id = server.submit(bytes_of("endgame_nagg_nell.wav"), {{"title", "Endgame"}});
+  ASSERT_FALSE(id.empty());
+  const std::string base = "/api/v1/transcriptions/" + id;
+  EXPECT_EQ(server.get(base + "/transcript").status, 409);
+
+  Client events(server.port());
+  events.send("GET " + base + "/events HTTP/1.1\r\nHost: localhost\r\n\r\n");
+  const std::string stream = events.read_until("never: the stream ends with the job");
+  EXPECT_NE(stream.find("event: transcription.segment"), std::string::npos);
+  EXPECT_NE(stream.find("event: transcription.completed"), std::string::npos);
+  EXPECT_EQ(stream.find(folder_.string()), std::string::npos);
+
+  const bj::object job = object(server.get(base));
+  EXPECT_EQ(job.at("status"), "completed");
+  EXPECT_EQ(job.at("speaker_count"), 2);
+  EXPECT_EQ(job.at("progress").to_number<double>(), 1);
+  const bj::object transcript = object(server.get(base + "/transcript"));
+  EXPECT_EQ(transcript.at("transcription_id"), id.c_str());
+  EXPECT_NE(std::string(transcript.at("text").as_string()).find("Do you hear me?"), std::string::npos);
+  EXPECT_EQ(transcript.at("speakers").as_array().size(), 2U);
+  EXPECT_GT(transcript.at("words").as_array().size(), 50U);
+  for (const char* format : {"text", "srt", "vtt", "md", "tsv", "csv", "rttm"}) {
+    const ClientResponse response = server.get(base + "/transcript?format=" + format);
+    EXPECT_EQ(response.status, 200) << format;
+    EXPECT_FALSE(response.body.empty()) << format;
+    expect_no_leak(response);
+  }
+  EXPECT_EQ(server.request("GET", base + "/transcript", {}, "Accept: application/x-subrip\r\n").body,
+            server.get(base + "/transcript?format=srt").body);
+  for (const char* route : {"/executions", "/logs", "", "/transcript"})
+    expect_no_leak(server.get(base + route));
+
+  // The recording itself, in parts.
+  const ClientResponse part = server.request("GET", base + "/audio", {}, "Range: bytes=0-3\r\n");
+  EXPECT_EQ(part.status, 206);
+  EXPECT_EQ(part.body, "RIFF");
+
+  // A retry computes nothing again, a title can be changed, and what was deleted is gone.
+  const ClientResponse retried = server.request("POST", base + ":retry");
+  EXPECT_EQ(retried.status, 202);
+  const std::string second(object(retried).at("id").as_string());
+  const bj::object again = server.wait_for_end(second);
+  EXPECT_EQ(again.at("status"), "completed");
+  EXPECT_EQ(again.at("source_transcription_id"), id.c_str());
+  EXPECT_EQ(server.request("POST", base + ":cancel").status, 409);
+  EXPECT_EQ(object(server.request("PATCH", base, R"({"title":"Play"})")).at("title"), "Play");
+  EXPECT_EQ(server.request("DELETE", base).status, 204);
+  EXPECT_EQ(server.get(base).status, 404);
+
+  const bj::array items = object(server.get("/api/v1/transcriptions")).at("items").as_array();
+  ASSERT_EQ(items.size(), 1U);
+  EXPECT_EQ(items[0].at("id"), second.c_str());
+}
+
+TEST_F(ServerModel, EveryRefusalHasItsCodeItsFieldAndItsRequestId) {
+  Serving server = serve();
+  ASSERT_TRUE(server.listens()) << server.log();
+  const std::string text =
+      read_file(fs::path(HANSARD_SOURCE_DIR) / "tests/contract/errors.json", 1 << 20).value();
+  const bj::value cases = json::parse(text).value();
+  for (const bj::value& value : cases.as_array()) {
+    const bj::object& expected = value.as_object();
+    const std::string name(expected.at("name").as_string());
+    const std::string line(expected.at("request").as_string());
+    std::string body;
+    if (expected.contains("body")) body = expected.at("body").as_string();
+    if (expected.contains("body_repeat")) {
+      for (int64_t i = expected.at("body_repeat").at(1).as_int64(); i > 0; --i) {
+        body += expected.at("body_repeat").at(0).as_string();
+      }
+    }
+    if (expected.contains("body_hex")) {
+      const std::string hex(expected.at("body_hex").as_string());
+      for (size_t i = 0; i < hex.size(); i += 2)
+        body += static_cast<char>(std::stoi(hex.substr(i, 2), nullptr, 16));
+    }
+    std::string request = line + " HTTP/1.1\r\nX-Request-ID: case\r\nHost: ";
+    request += expected.contains("host") ? std::string(expected.at("host").as_string()) : "localhost";
+    request += "\r\n";
+    if (expected.contains("headers")) request += expected.at("headers").as_string();
+    if (!body.empty()) request += fmt::format("Content-Length: {}\r\n", body.size());
+    Client client(server.port());
+    client.send(request + "\r\n" + body);
+    const ClientResponse response = client.receive();
+    EXPECT_EQ(response.status, expected.at("status").as_int64()) << name << "\n" << response.body;
+    const bj::object answer = object(response);
+    ASSERT_TRUE(answer.contains("error") && answer.at("error").is_object()) << name << "\n" << response.body;
+    const bj::object& error = answer.at("error").as_object();
+    EXPECT_EQ(error.at("code"), expected.at("code")) << name;
+    EXPECT_EQ(error.at("request_id"), "case") << name;
+    EXPECT_EQ(error.at("field"), expected.contains("field") ? expected.at("field") : bj::value(nullptr))
+        << name;
+    EXPECT_FALSE(error.at("message").as_string().empty()) << name;
+    expect_no_leak(response);
+  }
+  // Nothing of all that was kept.
+  EXPECT_EQ(files_under(data() / "blobs"), 0U);
+  EXPECT_TRUE(object(server.get("/api/v1/files")).at("items").as_array().empty());
+}
+
+TEST_F(ServerModel, AnUploadOverTheLimitOrBrokenOffLeavesNothing) {
+  Serving server = serve({"HANSARD_MAX_UPLOAD_MB=1"});
+  ASSERT_TRUE(server.listens()) << server.log();
+  const std::string large = http::form(std::string(1'500'000, 'x'), "large.wav");
+  EXPECT_EQ(server.request("POST", "/api/v1/files", large, http::kFormHeader).status, 413);
+  Client chunked(server.port());
+  chunked.send(
+      fmt::format("POST /api/v1/files HTTP/1.1\r\nHost: localhost\r\n{}Transfer-Encoding: "
+                  "chunked\r\n\r\n{:x}\r\n{}\r\n0\r\n\r\n",
+                  http::kFormHeader, large.size(), large));
+  EXPECT_EQ(chunked.receive().status, 413);
+  {
+    Client broken(server.port());
+    broken.send(
+        fmt::format("POST /api/v1/files HTTP/1.1\r\nHost: localhost\r\n{}Content-Length: 900000\r\n\r\n{}",
+                    http::kFormHeader, large.substr(0, 500'000)));
+    broken.shutdown_sending();
+    EXPECT_EQ(broken.receive().status, 400);
+  }
+  EXPECT_EQ(files_under(data() / "blobs"), 0U);
+}
+
+TEST_F(ServerModel, ACanceledJobEndsAtOnceAndFreesItsSlot) {
+  Serving server = serve();
+  ASSERT_TRUE(server.listens()) << server.log();
+  const std::string bytes = bytes_of("endgame_nagg_nell.wav");
+  const std::string first = server.submit(bytes, {{"options", R"({"no_cache":true})"}});
+  const std::string second = server.submit(bytes, {{"options", R"({"no_cache":true,"diarization":false})"}});
+  Client events(server.port());
+  events.send("GET /api/v1/transcriptions/" + first + "/events HTTP/1.1\r\nHost: localhost\r\n\r\n");
+  events.read_until("\"stage\":\"transcribing\"");
+  EXPECT_EQ(object(server.get("/api/v1/transcriptions/" + second)).at("queue_position"), 1);
+  const ClientResponse canceled = server.request("POST", "/api/v1/transcriptions/" + first + ":cancel");
+  EXPECT_EQ(canceled.status, 200);
+  EXPECT_EQ(object(canceled).at("status"), "canceled");
+  EXPECT_NE(events.read_until("never: the stream ends").find("transcription.canceled"), std::string::npos);
+  EXPECT_EQ(server.wait_for_end(second).at("status"), "completed");
+  EXPECT_EQ(object(server.get("/api/v1/transcriptions/" + first)).at("status"), "canceled");
+}
+
+TEST_F(ServerModel, WhatIsRunningWhenTheServerStopsGoesOnAfterIt) {
+  std::string id;
+  {
+    Serving server = serve({"TRANSCRIPTION_STOP_TIMEOUT=1s"});
+    ASSERT_TRUE(server.listens()) << server.log();
+    id = server.submit(bytes_of("endgame_nagg_nell.wav"));
+    Client events(server.port());
+    events.send("GET /api/v1/transcriptions/" + id + "/events HTTP/1.1\r\nHost: localhost\r\n\r\n");
+    events.read_until("\"stage\":\"preparing\"");
+    server.child().kill(SIGTERM);
+    server.child().kill(SIGTERM);  // now
+    EXPECT_TRUE(server.child().wait().ok()) << server.log();
+  }
+  Serving server = serve();
+  ASSERT_TRUE(server.listens()) << server.log();
+  const bj::object job = server.wait_for_end(id);
+  EXPECT_EQ(job.at("status"), "completed");
+  EXPECT_EQ(job.at("attempt"), 3);  // the release raised it, too
+  // The events of before the restart are still told to whoever missed them.
+  Client events(server.port());
+  events.send("GET /api/v1/transcriptions/" + id +
+              "/events HTTP/1.1\r\nHost: localhost\r\nLast-Event-ID: 1\r\n\r\n");
+  const std::string stream = events.read_until("never: the stream ends");
+  EXPECT_NE(stream.find("transcription.completed"), std::string::npos);
+  EXPECT_EQ(stream.find("stream.reset"), std::string::npos);
+}
+
+TEST_F(ServerModel, ASecondServerOnOneDataFolderIsRefused) {
+  Serving first = serve();
+  ASSERT_TRUE(first.listens()) << first.log();
+  const ProgramResult second = run({"serve", "--port", "0"});
+  EXPECT_EQ(second.exit_code, 1);
+  EXPECT_NE(second.err.find("another hansard serve has this data folder"), std::string::npos) << second.err;
+  const ProgramResult taken =
+      run({"serve", "--port", std::to_string(first.port()), "--data-dir", (folder_ / "other").string()});
+  EXPECT_EQ(taken.exit_code, 1);
+  EXPECT_NE(taken.err.find("is in use"), std::string::npos) << taken.err;
+}
+
+TEST_F(ServerModel, BadSettingsStopTheStart) {
+  for (const auto& [variable, needle] :
+       {std::pair("HANSARD_PORT=70000",
+                  "HANSARD_PORT is \"70000\"; allowed is a whole number from 0 to 65535"),
+        std::pair("HANSARD_HOST=0.0.0.0", "HANSARD_HOST is \"0.0.0.0\"; allowed is"),
+        std::pair("TRANSCRIPTION_WORKERS=0",
+                  "TRANSCRIPTION_WORKERS is \"0\"; allowed is a whole number from 1 to 64"),
+        std::pair("TRANSCRIPTION_LEASE_TIMEOUT=10",
+                  "TRANSCRIPTION_LEASE_TIMEOUT: \"10\" could mean 10 seconds"),
+        std::pair("HANSARD_AUTH=some", "HANSARD_AUTH is \"some\"; allowed is one of: none")}) {
+    const ProgramResult result = run({"serve"}, {variable});
+    EXPECT_NE(result.exit_code, 0) << variable;
+    EXPECT_NE(result.err.find(needle), std::string::npos) << result.err;
+  }
+  std::ofstream(folder_ / "occupied") << "a file";
+  const ProgramResult folder = run({"serve", "--data-dir", (folder_ / "occupied/data").string()});
+  EXPECT_NE(folder.exit_code, 0);
+  EXPECT_FALSE(folder.err.empty());
+}
+
+}  // namespace
+}  // namespace hansard

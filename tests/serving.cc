@@ -1,0 +1,57 @@
+#include "serving.h"
+
+#include <fcntl.h>
+
+#include <charconv>
+#include <thread>
+
+#include "base/file.h"
+
+namespace hansard {
+
+using namespace std::chrono_literals;
+
+Serving::Serving(std::filesystem::path program, std::filesystem::path log,
+                 std::vector<std::string> environment, std::vector<std::string> flags)
+    : log_(std::move(log)) {
+  const UniqueFd output(::open(log_.c_str(), O_WRONLY | O_CREAT | O_TRUNC | O_CLOEXEC, 0600));
+  ChildOptions options;
+  options.argv = {program.string(), "serve", "--port", "0"};
+  options.argv.insert(options.argv.end(), flags.begin(), flags.end());
+  options.environment = std::move(environment);
+  options.descriptors = {{1, output.get()}, {2, output.get()}};
+  child_ = ChildProcess::start(options).value();
+  constexpr std::string_view kListens = "listens on http://127.0.0.1:";
+  while (port_ == 0 && !child_.wait_for(5ms)) {
+    const std::string text = this->log();
+    const size_t at = text.find(kListens);
+    if (at == std::string::npos || text.find('\n', at) == std::string::npos) continue;
+    std::from_chars(text.data() + at + kListens.size(), text.data() + text.size(), port_);
+  }
+}
+
+std::string Serving::log() const {
+  return read_file(log_, 64 << 20).value_or("");
+}
+
+http::ClientResponse Serving::request(std::string_view method, std::string_view target, std::string_view body,
+                                      std::string_view headers) const {
+  return http::Client(port_).request(method, target, body, headers);
+}
+
+std::string Serving::submit(std::string_view recording,
+                            const std::map<std::string, std::string>& fields) const {
+  const auto response = request("POST", "/api/v1/transcriptions:submit",
+                                http::form(recording, "recording.wav", fields), http::kFormHeader);
+  const auto job = json::parse_object(response.body);
+  return response.status == 202 && job ? std::string(job->at("id").as_string()) : std::string();
+}
+
+json::bj::object Serving::wait_for_end(const std::string& id) const {
+  http::Client client(port_);
+  client.send("GET /api/v1/transcriptions/" + id + "/events HTTP/1.1\r\nHost: localhost\r\n\r\n");
+  client.read_until("\r\n\r\nnever: the stream ends with the job");
+  return json::parse_object(get("/api/v1/transcriptions/" + id).body).value_or(json::bj::object());
+}
+
+}  // namespace hansard
