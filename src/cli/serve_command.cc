@@ -100,9 +100,11 @@ Result<std::string> local_user(store::Store& store) {
 }
 
 // Forgets old events, and blobs that no row names.
-void keep_house(store::Store& store, blob::Blobs& blobs) {
+void keep_house(store::Store& store, blob::Blobs& blobs, int64_t started_ms) {
   static constexpr Statement kForget{"events.forget", "DELETE FROM events WHERE created_at < $1"};
   const int64_t now_ms = store.now_ms();
+  // What an earlier server left has waited long enough: this one alone writes here.
+  const int64_t before_ms = std::max(started_ms, now_ms - std::chrono::milliseconds(kSweepAge).count());
   const auto forgot = store.write([&](store::Transaction& transaction) -> Result<void> {
     TRY(transaction.change(kForget, now_ms - std::chrono::milliseconds(limits::kEventAge).count()));
     return {};
@@ -110,15 +112,14 @@ void keep_house(store::Store& store, blob::Blobs& blobs) {
   if (!forgot)
     log::warning("old events were not removed: {} {}", forgot.error().message, forgot.error().detail);
   for (const char* prefix : {"files/", "transcripts/", "uploads/"}) {
-    const auto swept = blob::sweep(blobs, prefix, now_ms - std::chrono::milliseconds(kSweepAge).count(),
-                                   [&](const std::string& name) -> Result<bool> {
-                                     bool named = true;
-                                     TRY(store.read([&](store::Reader& reader) -> Result<void> {
-                                       named = TRY(library::names_blob(reader, name));
-                                       return {};
-                                     }));
-                                     return named;
-                                   });
+    const auto swept = blob::sweep(blobs, prefix, before_ms, [&](const std::string& name) -> Result<bool> {
+      bool named = true;
+      TRY(store.read([&](store::Reader& reader) -> Result<void> {
+        named = TRY(library::names_blob(reader, name));
+        return {};
+      }));
+      return named;
+    });
     if (!swept)
       log::warning("unused data was not removed: {} {}", swept.error().message, swept.error().detail);
     if (swept && *swept > 0) log::info("removed {} blobs that no row names", *swept);
@@ -198,6 +199,7 @@ Result<void> serve(const Config& config, Interrupt& interrupt) {
                               .allowed_hosts = split_names(config.text("HANSARD_ALLOWED_HOSTS")),
                               .base_path = config.text("HANSARD_BASE_PATH")},
                              std::move(router)));
+  const int64_t started_ms = store->now_ms();
   slots.start();
   server->start();
   const std::string host = config.text("HANSARD_HOST");
@@ -209,7 +211,7 @@ Result<void> serve(const Config& config, Interrupt& interrupt) {
     std::condition_variable_any never;
     std::unique_lock wait(mutex);
     do {
-      keep_house(*store, *blobs);
+      keep_house(*store, *blobs, started_ms);
     } while (!never.wait_for(wait, stop, kSweepInterval, [] { return false; }) && !stop.stop_requested());
   });
 
