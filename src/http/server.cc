@@ -10,6 +10,7 @@
 #include <future>
 #include <mutex>
 #include <thread>
+#include <tuple>
 #include <unordered_set>
 
 #include <boost/asio.hpp>
@@ -75,7 +76,7 @@ class Connection : public std::enable_shared_from_this<Connection> {
     error_code error;
     const auto peer = socket_.remote_endpoint(error);
     if (!error) peer_ = peer.address().to_string();
-    socket_.set_option(tcp::no_delay(true), error);
+    std::ignore = socket_.set_option(tcp::no_delay(true), error);
   }
   ~Connection() { shared_.connections.erase(this); }
 
@@ -97,12 +98,12 @@ class Connection : public std::enable_shared_from_this<Connection> {
   void drain() {
     draining_ = true;
     error_code ignored;
-    if (idle_) socket_.cancel(ignored);
+    if (idle_) std::ignore = socket_.cancel(ignored);
     events_timer_.cancel();
   }
   void close() {
     error_code ignored;
-    socket_.close(ignored);
+    std::ignore = socket_.close(ignored);
     events_timer_.cancel();
   }
   bool busy() const { return !idle_; }
@@ -114,8 +115,8 @@ class Connection : public std::enable_shared_from_this<Connection> {
     while (!draining_ && co_await one_request()) {
     }
     error_code ignored;
-    socket_.shutdown(tcp::socket::shutdown_both, ignored);
-    socket_.close(ignored);
+    std::ignore = socket_.shutdown(tcp::socket::shutdown_both, ignored);
+    std::ignore = socket_.close(ignored);
   }
 
   // ---- time limits
@@ -128,7 +129,7 @@ class Connection : public std::enable_shared_from_this<Connection> {
       if (error || !self || self->timer_.expiry() > Clock::now()) return;
       self->timed_out_ = true;
       error_code ignored;
-      self->socket_.cancel(ignored);
+      std::ignore = self->socket_.cancel(ignored);
     });
   }
   void clear_deadline() { timer_.cancel(); }
@@ -384,7 +385,7 @@ class Connection : public std::enable_shared_from_this<Connection> {
   // Closing a socket with unread bytes resets the connection, and the client may never read the answer.
   awaitable<void> linger() {
     error_code ignored;
-    socket_.shutdown(tcp::socket::shutdown_send, ignored);
+    std::ignore = socket_.shutdown(tcp::socket::shutdown_send, ignored);
     set_deadline(limits::kLinger);
     std::string waste(64 * 1024, '\0');
     for (;;) {
@@ -395,12 +396,12 @@ class Connection : public std::enable_shared_from_this<Connection> {
 
   std::string head_of(const Response& response, std::optional<uint64_t> length) const {
     std::string head = fmt::format("HTTP/1.1 {} {}\r\n", response.status, status_phrase(response.status));
-    head += "Date: " + http_date(system_now_ms()) + "\r\nX-Request-ID: " + request_.id +
-            "\r\nX-Content-Type-Options: nosniff\r\n";
+    head += fmt::format("Date: {}\r\nX-Request-ID: {}\r\nX-Content-Type-Options: nosniff\r\n",
+                        http_date(system_now_ms()), request_.id);
     bool cached = false;
     for (const auto& [name, value] : response.headers) {
       cached = cached || name == "Cache-Control" || name == "ETag";
-      head += name + ": " + value + "\r\n";
+      head.append(name).append(": ").append(value).append("\r\n");
     }
     if (!cached) head += "Cache-Control: no-store\r\n";
     const bool bodiless = response.status == 204 || response.status == 304;
@@ -536,10 +537,11 @@ class Connection : public std::enable_shared_from_this<Connection> {
   bool events_ready_ = false;
 };
 
-class BeastServer : public Server {
+class BeastServer final : public Server {
  public:
   explicit BeastServer(Router router) { shared_.router = std::move(router); }
 
+  // NOLINTNEXTLINE(bugprone-exception-escape): without memory for this there is nothing left to do
   ~BeastServer() override {
     asio::post(shared_.io, [this] { close_all(); });
     drain(std::chrono::milliseconds(0));
@@ -555,10 +557,10 @@ class BeastServer : public Server {
           fmt::format("HANSARD_HOST is \"{}\"; allowed is an address, such as 127.0.0.1", options.host));
     }
     const tcp::endpoint endpoint(address, options.port);
-    acceptor_.open(endpoint.protocol(), error);
-    if (!error) acceptor_.set_option(tcp::acceptor::reuse_address(true), error);
-    if (!error) acceptor_.bind(endpoint, error);
-    if (!error) acceptor_.listen(1024, error);
+    std::ignore = acceptor_.open(endpoint.protocol(), error);
+    if (!error) std::ignore = acceptor_.set_option(tcp::acceptor::reuse_address(true), error);
+    if (!error) std::ignore = acceptor_.bind(endpoint, error);
+    if (!error) std::ignore = acceptor_.listen(1024, error);
     if (error == asio::error::address_in_use) {
       return fail(
           ErrorCode::conflict,
@@ -598,7 +600,7 @@ class BeastServer : public Server {
     if (!thread_.joinable()) return;
     asio::post(shared_.io, [this] {
       error_code ignored;
-      acceptor_.close(ignored);
+      std::ignore = acceptor_.close(ignored);
       shared_.draining = true;
       const std::vector<Connection*> all(shared_.connections.begin(), shared_.connections.end());
       for (Connection* connection : all) connection->drain();

@@ -6,7 +6,7 @@
 
 #include <algorithm>
 #include <cctype>
-#include <cstdlib>
+#include <charconv>
 #include <utility>
 
 #include <fmt/format.h>
@@ -46,7 +46,7 @@ ClientResponse Client::receive(bool head) {
   }
   const std::string text = buffer_.substr(0, end + 2);
   buffer_.erase(0, end + 4);
-  response.status = std::atoi(text.substr(9, 3).c_str());
+  if (text.size() > 12) std::from_chars(text.data() + 9, text.data() + 12, response.status);
   if (response.status == 100) return receive(head);
   for (size_t at = text.find("\r\n") + 2; at < text.size();) {
     const size_t line_end = text.find("\r\n", at);

@@ -56,13 +56,13 @@ bool Follower::ended() const {
 }
 
 void Follower::on_ready(std::function<void()> wake) {
-  bool now = false;
+  std::function<void()> now;
   {
     const std::lock_guard lock(mutex_);
-    wake_ = wake;
-    now = ended_ || !waiting_.empty();
+    wake_ = std::move(wake);
+    if (ended_ || !waiting_.empty()) now = wake_;
   }
-  if (now) wake();
+  if (now) now();
 }
 
 void Follower::push(const EventPointer& event) {

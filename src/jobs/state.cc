@@ -204,7 +204,7 @@ Result<Job> enqueue(Transaction& transaction, const NewJob& wanted) {
       TRY(transaction.row(kInsert, make_id("tr", now), wanted.user_id, wanted.file_id, wanted.source_id,
                           wanted.client, wanted.title, wanted.options, wanted.priority,
                           wanted.file_ready ? "queued" : "downloading", now, available));
-  const Job job = job_from(*row);
+  Job job = job_from(*row);
   TRY(tell(transaction, job, "transcription.created"));
   TRY(tell(transaction, job, "transcription.queued"));
   if (wanted.file_ready) transaction.notify({"jobs", job.id});

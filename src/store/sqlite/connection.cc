@@ -3,6 +3,8 @@
 #include <sqlite3.h>
 
 #include <cassert>
+#include <charconv>
+#include <cstring>
 
 #include <fmt/format.h>
 
@@ -11,7 +13,7 @@ namespace {
 
 // Only this process has the database open, and only one of its connections writes: what is waited for is a
 // checkpoint.
-constexpr int kBusy_ms = 5000;
+constexpr int kBusyMs = 5000;
 
 ErrorCode code_of(int extended) {
   switch (extended & 0xff) {
@@ -99,7 +101,7 @@ Result<std::unique_ptr<Connection>> Connection::open(const std::filesystem::path
   if (sqlite3_open_v2(path.c_str(), &connection->db_, flags, nullptr) != SQLITE_OK) {
     return connection->failure("open");
   }
-  sqlite3_busy_timeout(connection->db_, kBusy_ms);
+  sqlite3_busy_timeout(connection->db_, kBusyMs);
   sqlite3_db_config(connection->db_, SQLITE_DBCONFIG_DEFENSIVE, 1, nullptr);
   sqlite3_db_config(connection->db_, SQLITE_DBCONFIG_TRUSTED_SCHEMA, 0, nullptr);
   TRY(
@@ -141,7 +143,8 @@ Result<Connection::Prepared*> Connection::prepare(const Statement& statement) {
   const int count = sqlite3_bind_parameter_count(prepared.statement);
   for (int place = 1; place <= count; ++place) {
     const char* name = sqlite3_bind_parameter_name(prepared.statement, place);
-    const auto number = static_cast<size_t>(name == nullptr ? 0 : std::atoi(name + 1));
+    size_t number = 0;
+    if (name != nullptr) std::from_chars(name + 1, name + std::strlen(name), number);
     assert(number >= 1 && "parameters are $1, $2, …");
     if (prepared.places.size() < number) prepared.places.resize(number, 0);
     prepared.places[number - 1] = place;
