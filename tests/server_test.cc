@@ -222,6 +222,41 @@ TEST_F(ServerModel, WhatIsRunningWhenTheServerStopsGoesOnAfterIt) {
   EXPECT_EQ(stream.find("stream.reset"), std::string::npos);
 }
 
+TEST_F(ServerModel, ARepeatedRequestGetsTheSameAnswerAlsoAfterARestart) {
+  const std::string body =
+      http::form(bytes_of("endgame_nagg_nell.wav"), "a.wav", {{"options", R"({"diarization":false})"}});
+  const std::string headers = std::string(http::kFormHeader) + "Idempotency-Key: one\r\n";
+  const std::string other = std::string(http::kFormHeader) + "Idempotency-Key: two\r\n";
+  std::string first;
+  {
+    Serving server = serve();
+    ASSERT_TRUE(server.listens()) << server.log();
+    const ClientResponse made = server.request("POST", "/api/v1/transcriptions:submit", body, headers);
+    EXPECT_EQ(made.status, 202);
+    first = made.body;
+    const ClientResponse again = server.request("POST", "/api/v1/transcriptions:submit", body, headers);
+    EXPECT_EQ(again.status, 202);
+    EXPECT_EQ(again.body, first);
+    EXPECT_EQ(again.headers.at("location"), made.headers.at("location"));
+    const std::string changed = http::form("RIFF", "b.wav");
+    // A request that failed leaves its key free.
+    EXPECT_EQ(server.request("POST", "/api/v1/transcriptions:submit", changed, other).status, 415);
+    EXPECT_EQ(server.request("POST", "/api/v1/transcriptions:submit", body, other).status, 202);
+    const std::string titled = http::form(bytes_of("endgame_nagg_nell.wav"), "a.wav", {{"title", "Other"}});
+    EXPECT_EQ(server.request("POST", "/api/v1/transcriptions:submit", titled, headers).status, 409);
+    EXPECT_EQ(object(server.get("/api/v1/files")).at("items").as_array().size(), 2U);
+    EXPECT_EQ(files_under(data() / "blobs/files"), 2U);
+  }
+  Serving server = serve();
+  ASSERT_TRUE(server.listens()) << server.log();
+  EXPECT_EQ(server.request("POST", "/api/v1/transcriptions:submit", body, headers).body, first);
+  const std::string id(json::parse_object(first)->at("id").as_string());
+  server.wait_for_end(id);
+  const std::string retry = "/api/v1/transcriptions/" + id + ":retry";
+  const std::string key = "Idempotency-Key: one\r\n";
+  EXPECT_EQ(server.request("POST", retry, {}, key).body, server.request("POST", retry, {}, key).body);
+}
+
 TEST_F(ServerModel, ASecondServerOnOneDataFolderIsRefused) {
   Serving first = serve();
   ASSERT_TRUE(first.listens()) << first.log();

@@ -23,6 +23,7 @@
 #include "jobs/slots.h"
 #include "jobs/state.h"
 #include "library/files.h"
+#include "library/idempotency.h"
 #include "store/sqlite/sqlite_store.h"
 
 namespace hansard::cli {
@@ -148,6 +149,10 @@ Result<void> serve(const Config& config, Interrupt& interrupt) {
     recovered = TRY(jobs::recover(transaction));
     return {};
   }));
+  TRY(store->write([&](store::Transaction& transaction) -> Result<void> {
+    TRY(library::forget_keys(transaction, ""));
+    return {};
+  }));
   if (recovered > 0) log::info("{} jobs that were in work go on", recovered);
 
   models::Library models = open_library(config);
@@ -190,7 +195,8 @@ Result<void> serve(const Config& config, Interrupt& interrupt) {
       .models = models,
       .user_id = user_id,
       .upload_limit_bytes = static_cast<uint64_t>(config.integer("HANSARD_MAX_UPLOAD_MB")) << 20,
-      .draining = draining};
+      .draining = draining,
+      .instance = random_hex(8)};
   http::Router router;
   api::v1::add_routes(router, services);
   const auto server =

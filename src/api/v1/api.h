@@ -24,6 +24,7 @@ struct Services {
   std::string user_id;  // whose requests these are, while there are no accounts
   uint64_t upload_limit_bytes = 0;
   const std::atomic<bool>& draining;
+  const std::string instance;  // this process, among those that had the database
 };
 
 void add_routes(http::Router& router, Services& services);

@@ -1,10 +1,13 @@
 #include "api/v1/common.h"
 
 #include <charconv>
+#include <utility>
 
 #include <fmt/format.h>
 
 #include "base/clock.h"
+#include "base/hash.h"
+#include "base/log.h"
 #include "http/range.h"
 
 namespace hansard::api::v1 {
@@ -185,6 +188,59 @@ Outcome<jobs::JobOptions> check_options(const Services& services, const bj::obje
   return std::move(*parsed);
 }
 
+// ---- requests that are repeated
+
+Outcome<Once> Once::begin(Services& services, const Request& request, std::string_view fingerprint) {
+  constexpr size_t kLongest = 255;
+  Once once(services);
+  const auto given = request.header("idempotency-key");
+  if (!given) return once;
+  if (given->empty() || given->size() > kLongest) {
+    return fail(Problem(400, fmt::format("Idempotency-Key must have 1 to {} characters", kLongest)));
+  }
+  const library::RequestKey key{user_of(services, request), request.method, request.path,
+                                std::string(*given)};
+  const auto state = TRY(
+      write<library::KeyState>(services, [&](store::Transaction& transaction) -> Outcome<library::KeyState> {
+        return TRY(library::take_key(transaction, key, sha256_hex(fingerprint), services.instance));
+      }));
+  switch (state.kind) {
+    case library::KeyState::Kind::taken:
+      once.key_ = key;
+      return once;
+    case library::KeyState::Kind::answered:
+      once.answer_ = http::json_response(static_cast<int>(state.answer.status), state.answer.body);
+      if (!state.answer.location.empty()) once.answer_->with("Location", state.answer.location);
+      return once;
+    case library::KeyState::Kind::running: {
+      Problem problem(409, "the same request is in work; ask again for its answer");
+      problem.headers.emplace_back("Retry-After", "1");
+      return fail(std::move(problem));
+    }
+    case library::KeyState::Kind::other:
+      break;
+  }
+  return fail(Problem(409, "this Idempotency-Key stands for another request"));
+}
+
+Once::Once(Once&& other) noexcept
+    : services_(other.services_),
+      key_(std::exchange(other.key_, std::nullopt)),
+      answer_(std::move(other.answer_)) {}
+
+Once::~Once() {
+  if (!key_) return;
+  const auto freed = services_->store.write(
+      [&](store::Transaction& transaction) -> Result<void> { return library::free_key(transaction, *key_); });
+  if (!freed) log::warning("an Idempotency-Key was not freed: {}", freed.error().message);
+}
+
+Result<void> Once::finish(store::Transaction& transaction, int64_t status, const std::string& location,
+                          const std::string& body) {
+  if (!key_) return {};
+  return library::finish_key(transaction, *key_, {status, location, body});
+}
+
 // ---- uploads
 
 Upload::Upload(Services& services, std::string boundary, std::set<std::string_view> fields)
@@ -219,6 +275,13 @@ Outcome<library::File> Upload::file(std::string_view user_id) {
 std::optional<std::string> Upload::field(std::string_view name) const {
   const auto found = fields_.find(name);
   return found == fields_.end() ? std::nullopt : std::optional(found->second);
+}
+
+std::string Upload::fingerprint(const library::File& file) const {
+  std::string text = file.sha256.value_or("") + file_name_;
+  for (const auto& [name, value] : fields_)
+    text += fmt::format("|{}:{}{}:{}", name.size(), name, value.size(), value);
+  return text;
 }
 
 Outcome<void> Upload::begin(const http::Part& part) {

@@ -13,6 +13,7 @@
 #include "http/multipart.h"
 #include "jobs/options.h"
 #include "library/files.h"
+#include "library/idempotency.h"
 #include "library/transcriptions.h"
 
 namespace hansard::api::v1 {
@@ -97,6 +98,32 @@ Outcome<T> write(Services& services, Work work) {
   return std::move(*outcome);
 }
 
+// A request that makes something, made safe to repeat: with an Idempotency-Key the same request gets the same
+// answer again, from the database. Without one it does nothing.
+class Once {
+ public:
+  // `fingerprint`: all that is asked, the same for the same request. 409 where the key stands for another
+  // request, or the same one is in work.
+  static Outcome<Once> begin(Services& services, const Request& request, std::string_view fingerprint);
+  ~Once();  // frees the key of a request that failed
+  Once(Once&& other) noexcept;
+  Once& operator=(Once&&) = delete;
+
+  // The answer of before.
+  std::optional<Response>& answer() { return answer_; }
+  // In the transaction that makes what was asked.
+  Result<void> finish(store::Transaction& transaction, int64_t status, const std::string& location,
+                      const std::string& body);
+  void done() { key_.reset(); }  // that transaction is durable
+
+ private:
+  explicit Once(Services& services) : services_(&services) {}
+
+  Services* services_;
+  std::optional<library::RequestKey> key_;
+  std::optional<Response> answer_;
+};
+
 // A form with a file, as it comes.
 class Upload : public http::Receiver, private http::PartHandler {
  public:
@@ -110,6 +137,8 @@ class Upload : public http::Receiver, private http::PartHandler {
   Outcome<library::File> file(std::string_view user_id);
   void keep() { incoming_->keep(); }
   std::optional<std::string> field(std::string_view name) const;
+  // All fields and the file's checksum; after file().
+  std::string fingerprint(const library::File& file) const;
 
  private:
   Upload(Services& services, std::string boundary, std::set<std::string_view> fields);

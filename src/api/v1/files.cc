@@ -19,14 +19,21 @@ Outcome<library::File> existing_file(Services& services, const Request& request,
 Answer upload(Services& services, Request& request) {
   auto& upload = dynamic_cast<Upload&>(*request.receiver);
   const library::File file = TRY(upload.file(user_of(services, request)));
-  const auto stored =
-      TRY(write<library::File>(services, [&](store::Transaction& transaction) -> Outcome<library::File> {
+  Once once = TRY(Once::begin(services, request, upload.fingerprint(file)));
+  if (once.answer()) return std::move(*once.answer());
+  const std::string location = "/api/v1/files/" + file.id;
+  const auto body =
+      TRY(write<std::string>(services, [&](store::Transaction& transaction) -> Outcome<std::string> {
         TRY(library::insert_file(transaction, file));
-        return *TRY(library::find_file(transaction, file.user_id, file.id));
+        std::string text =
+            json::to_text(to_json(*TRY(library::find_file(transaction, file.user_id, file.id))));
+        TRY(once.finish(transaction, 201, location, text));
+        return text;
       }));
   upload.keep();
-  Response response = http::json_response(201, json::to_text(to_json(stored)));
-  response.with("Location", "/api/v1/files/" + stored.id);
+  once.done();
+  Response response = http::json_response(201, body);
+  response.with("Location", location);
   return response;
 }
 

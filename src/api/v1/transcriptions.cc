@@ -35,10 +35,23 @@ bool at_end(Status status) {
 
 // ---- making
 
-// The answer to whatever made a job.
-Response accepted(const Services& services, const Job& job) {
-  Response response = http::json_response(202, json::to_text(to_json(services, job, std::nullopt)));
-  response.with("Location", "/api/v1/transcriptions/" + job.id);
+// Makes a job, once: `make` gives it in a transaction.
+template <typename Make>
+Answer queue_once(Services& services, const Request& request, std::string_view fingerprint, Make make) {
+  Once once = TRY(Once::begin(services, request, fingerprint));
+  if (once.answer()) return std::move(*once.answer());
+  std::string location;
+  const auto body =
+      TRY(write<std::string>(services, [&](store::Transaction& transaction) -> Outcome<std::string> {
+        const Job job = TRY(make(transaction));
+        location = "/api/v1/transcriptions/" + job.id;
+        std::string text = json::to_text(to_json(services, job, std::nullopt));
+        TRY(once.finish(transaction, 202, location, text));
+        return text;
+      }));
+  once.done();
+  Response response = http::json_response(202, body);
+  response.with("Location", location);
   return response;
 }
 
@@ -60,18 +73,18 @@ Answer create(Services& services, const Request& request) {
   }
   const bj::object options = given == nullptr || given->is_null() ? bj::object() : given->get_object();
   const jobs::JobOptions checked = TRY(check_options(services, options));
-  const Job job = TRY(write<Job>(services, [&](store::Transaction& transaction) -> Outcome<Job> {
-    const auto file = TRY(library::find_file(transaction, user_of(services, request), *file_id));
-    if (!file) return fail(Problem(404, "there is no such file", "file_id"));
-    if (file->status == "failed") return fail(Problem(409, "this file cannot be transcribed", "file_id"));
-    return TRY(jobs::enqueue(transaction, {.user_id = file->user_id,
-                                           .file_id = file->id,
-                                           .title = title.value_or(file->title),
-                                           .options = json::to_text(options),
-                                           .priority = checked.priority,
-                                           .file_ready = file->status == "ready"}));
-  }));
-  return accepted(services, job);
+  return queue_once(
+      services, request, json::to_text(body), [&](store::Transaction& transaction) -> Outcome<Job> {
+        const auto file = TRY(library::find_file(transaction, user_of(services, request), *file_id));
+        if (!file) return fail(Problem(404, "there is no such file", "file_id"));
+        if (file->status == "failed") return fail(Problem(409, "this file cannot be transcribed", "file_id"));
+        return TRY(jobs::enqueue(transaction, {.user_id = file->user_id,
+                                               .file_id = file->id,
+                                               .title = title.value_or(file->title),
+                                               .options = json::to_text(options),
+                                               .priority = checked.priority,
+                                               .file_ready = file->status == "ready"}));
+      });
 }
 
 Answer submit(Services& services, Request& request) {
@@ -88,16 +101,20 @@ Answer submit(Services& services, Request& request) {
   }
   const jobs::JobOptions checked = TRY(check_options(services, options));
   const library::File file = TRY(upload.file(user_of(services, request)));
-  const Job job = TRY(write<Job>(services, [&](store::Transaction& transaction) -> Outcome<Job> {
-    TRY(library::insert_file(transaction, file));
-    return TRY(jobs::enqueue(transaction, {.user_id = file.user_id,
-                                           .file_id = file.id,
-                                           .title = file.title,
-                                           .options = json::to_text(options),
-                                           .priority = checked.priority}));
-  }));
-  upload.keep();
-  return accepted(services, job);
+  bool made = false;
+  Answer answer = queue_once(services, request, upload.fingerprint(file),
+                             [&](store::Transaction& transaction) -> Outcome<Job> {
+                               TRY(library::insert_file(transaction, file));
+                               made = true;
+                               return TRY(jobs::enqueue(transaction, {.user_id = file.user_id,
+                                                                      .file_id = file.id,
+                                                                      .title = file.title,
+                                                                      .options = json::to_text(options),
+                                                                      .priority = checked.priority}));
+                             });
+  // Of a repeated request the file is there already.
+  if (answer && answer->status == 202 && made) upload.keep();
+  return answer;
 }
 
 Answer retry(Services& services, const Request& request) {
@@ -111,19 +128,20 @@ Answer retry(Services& services, const Request& request) {
     for (const auto& field : more->get_object()) options[field.key()] = field.value();
   }
   const jobs::JobOptions checked = TRY(check_options(services, options));
-  const Job job = TRY(write<Job>(services, [&](store::Transaction& transaction) -> Outcome<Job> {
-    const Job before = TRY(existing_job(transaction, services, request));
-    if (!at_end(before.status)) return fail(Problem(409, "it is still queued or in work; cancel it first"));
-    const auto file = TRY(library::find_file(transaction, before.user_id, before.file_id));
-    if (!file || !file->blob) return fail(Problem(409, "its file was deleted"));
-    return TRY(jobs::enqueue(transaction, {.user_id = before.user_id,
-                                           .file_id = before.file_id,
-                                           .source_id = before.id,
-                                           .title = before.title,
-                                           .options = json::to_text(options),
-                                           .priority = checked.priority}));
-  }));
-  return accepted(services, job);
+  return queue_once(services, request, json::to_text(body),
+                    [&](store::Transaction& transaction) -> Outcome<Job> {
+                      const Job before = TRY(existing_job(transaction, services, request));
+                      if (!at_end(before.status))
+                        return fail(Problem(409, "it is still queued or in work; cancel it first"));
+                      const auto file = TRY(library::find_file(transaction, before.user_id, before.file_id));
+                      if (!file || !file->blob) return fail(Problem(409, "its file was deleted"));
+                      return TRY(jobs::enqueue(transaction, {.user_id = before.user_id,
+                                                             .file_id = before.file_id,
+                                                             .source_id = before.id,
+                                                             .title = before.title,
+                                                             .options = json::to_text(options),
+                                                             .priority = checked.priority}));
+                    });
 }
 
 // ---- looking
