@@ -201,7 +201,8 @@ class ChaosModel : public Program {
         submitted = true;
       });
       std::vector<pid_t> children;
-      const auto patience = Clock::now() + (place.empty() ? std::chrono::milliseconds(50 + below(1500)) : 4s);
+      const auto patience =
+          Clock::now() + (place.empty() ? std::chrono::milliseconds(50 + below(1500)) : 60s);
       while (Clock::now() < patience && !server.child().wait_for(5ms)) {
         if (auto now = children_of(pid); !now.empty()) children = std::move(now);
         if (!place.empty() && submitted && is_idle(server)) break;  // the point will not be reached

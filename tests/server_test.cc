@@ -257,6 +257,39 @@ TEST_F(ServerModel, ARepeatedRequestGetsTheSameAnswerAlsoAfterARestart) {
   EXPECT_EQ(server.request("POST", retry, {}, key).body, server.request("POST", retry, {}, key).body);
 }
 
+TEST_F(ServerModel, TheCommandLineAsksIt) {
+  Serving server = serve();
+  ASSERT_TRUE(server.listens()) << server.log();
+  const std::string url = fmt::format("HANSARD_URL=http://127.0.0.1:{}", server.port());
+  const std::string input = recording("endgame_nagg_nell.wav").string();
+  const ProgramResult submitted =
+      run({"submit", input, "--wait", "--title", "Endgame", "--num-speakers", "2"}, {url});
+  ASSERT_EQ(submitted.exit_code, 0) << submitted.err;
+  const std::string id = submitted.out.substr(0, submitted.out.find('\n'));
+  EXPECT_NE(submitted.err.find(id + " completed"), std::string::npos) << submitted.err;
+  const ProgramResult listed = run({"jobs", "list"}, {url});
+  EXPECT_NE(listed.out.find(id), std::string::npos) << listed.err;
+  EXPECT_NE(run({"jobs", "show", id}, {url}).out.find("Endgame"), std::string::npos);
+  EXPECT_EQ(run({"get", id, "--format", "srt"}, {url}).out,
+            server.get("/api/v1/transcriptions/" + id + "/transcript?format=srt").body);
+  EXPECT_EQ(run({"get", id, "-o", (folder_ / "out.md").string()}, {url}).exit_code, 0);
+  EXPECT_NE(read_file(folder_ / "out.md", 1 << 20)->find("Speaker 2"), std::string::npos);
+  const ProgramResult retried = run({"jobs", "retry", id}, {url});
+  EXPECT_EQ(retried.exit_code, 0) << retried.err;
+  const std::string second = retried.out.substr(0, retried.out.find('\n'));
+  EXPECT_EQ(run({"jobs", "watch", second}, {url}).exit_code, 0);
+  EXPECT_EQ(run({"jobs", "cancel", id}, {url}).exit_code, 5);
+  EXPECT_EQ(run({"jobs", "rm", id, second}, {url}).exit_code, 0);
+  const ProgramResult gone = run({"jobs", "show", id}, {url});
+  EXPECT_NE(gone.exit_code, 0);
+  EXPECT_NE(gone.err.find("there is no such transcription"), std::string::npos) << gone.err;
+  const ProgramResult wrong = run({"submit", input, "--num-speakers", "0"}, {url});
+  EXPECT_NE(wrong.err.find("options.num_speakers"), std::string::npos) << wrong.err;
+  const ProgramResult nobody = run({"jobs", "list"}, {"HANSARD_URL=http://127.0.0.1:1"});
+  EXPECT_NE(nobody.exit_code, 0);
+  EXPECT_NE(nobody.err.find("start one with hansard serve"), std::string::npos) << nobody.err;
+}
+
 TEST_F(ServerModel, ASecondServerOnOneDataFolderIsRefused) {
   Serving first = serve();
   ASSERT_TRUE(first.listens()) << first.log();

@@ -55,6 +55,8 @@ constexpr std::array kKeys{
               "Names, separated by commas, by which the server may be asked beside those of this machine."},
     ConfigKey{"HANSARD_BASE_PATH", Kind::text, "", "", false,
               "Path below which a proxy puts the server, as in /hansard."},
+    ConfigKey{"HANSARD_URL", Kind::text, "http://127.0.0.1:8080", "", false,
+              "The server that submit, jobs and get ask."},
     ConfigKey{"HANSARD_MAX_UPLOAD_MB", Kind::integer, "8192", "1..1000000", false,
               "Largest file taken, in MB."},
     ConfigKey{"TRANSCRIPTION_WORKERS", Kind::integer, "1", "1..64", false,

@@ -12,6 +12,7 @@
 #include "base/config.h"
 #include "base/log.h"
 #include "cli/cache_command.h"
+#include "cli/client_commands.h"
 #include "cli/completions.h"
 #include "cli/exit_code.h"
 #include "cli/interrupt.h"
@@ -64,6 +65,9 @@ struct CommandLine {
   std::string import_from;
   std::string import_id;
   std::string shell;
+  SubmitArguments submit;
+  JobsArguments jobs;
+  GetArguments get;
   std::map<std::string, std::string> settings;  // flags that are settings of their own
 };
 
@@ -163,6 +167,40 @@ void add_serve(CLI::App& app, CommandLine& line) {
   setting("--data-dir", "HANSARD_DATA_DIR", "Folder of everything that is kept");
 }
 
+void add_client(CLI::App& app, CommandLine& line) {
+  CLI::App* submit = app.add_subcommand("submit", "Hand recordings to a running server");
+  submit->add_option("FILE", line.submit.inputs, "Recordings")->required()->check(CLI::ExistingFile);
+  submit->add_flag("--wait", line.submit.wait, "Show progress until all are done");
+  submit->add_option("--title", line.submit.title, "Title, of one recording [its name]");
+  submit->add_option("--model", line.submit.model, "Model");
+  submit->add_option("--language", line.submit.language, "Language as a code, or auto");
+  submit->add_option("--task", line.submit.task, "transcribe, or translate into English");
+  submit->add_flag("--diarize,!--no-diarize", line.submit.diarize, "Tell speakers apart [on]");
+  submit->add_option("--num-speakers", line.submit.num_speakers, "Exactly so many speakers");
+  submit->add_option("--min-speakers", line.submit.min_speakers, "At least so many");
+  submit->add_option("--max-speakers", line.submit.max_speakers, "At most so many");
+  submit->add_option("--priority", line.submit.priority, "0 to 9, lower first [5]");
+  submit->add_flag("--no-cache", line.submit.no_cache, "Neither use nor keep intermediate results");
+
+  CLI::App* jobs =
+      app.add_subcommand("jobs", "Transcriptions of a running server: list, show, cancel, retry, rm, watch");
+  jobs->require_subcommand(1);
+  CLI::App* list = jobs->add_subcommand("list", "The newest first");
+  list->add_option("--status", line.jobs.status, "queued, processing, completed, failed or canceled");
+  list->add_option("--limit", line.jobs.limit, "How many")->check(CLI::Range(1, 200))->capture_default_str();
+  for (const auto& [name, help] :
+       {std::pair("show", "Everything about them"), std::pair("cancel", "End them now"),
+        std::pair("retry", "Do them again; prints the new ids"), std::pair("rm", "Delete them"),
+        std::pair("watch", "Show progress to their end")}) {
+    jobs->add_subcommand(name, help)->add_option("ID", line.jobs.ids)->required();
+  }
+
+  CLI::App* get = app.add_subcommand("get", "A transcript of a running server");
+  get->add_option("ID", line.get.id)->required();
+  get->add_option("--format", line.get.format, transcript::kFormatNames.data())->capture_default_str();
+  get->add_option("-o,--output", line.get.output, "File to write to [standard output]");
+}
+
 void add_others(CLI::App& app, CommandLine& line) {
   CLI::App* cache = app.add_subcommand("cache", "Intermediate results that are kept: info, clear");
   cache->require_subcommand(1);
@@ -225,6 +263,16 @@ ExitCode dispatch(CLI::App& app, CommandLine& line, Interrupt& interrupt) {
     if (!served) complain(served.error());
     return served ? ExitCode::ok : ExitCode::failed;
   }
+  if (name == "submit") {
+    line.submit.quiet = line.quiet;
+    return run_submit(line.submit, *config, interrupt.token());
+  }
+  if (name == "jobs") {
+    line.jobs.quiet = line.quiet;
+    line.jobs.action = command->get_subcommands().front()->get_name();
+    return run_jobs(line.jobs, *config, interrupt.token());
+  }
+  if (name == "get") return run_get(line.get, *config, interrupt.token());
   if (name == "transcribe") return transcribe(line, *config, interrupt.token());
   if (name == "models") return run_models(*command, line, *config, interrupt.token());
   if (name == "doctor") return run_doctor(*config);
@@ -252,6 +300,7 @@ int main(int argc, char** argv) {
   add_transcribe(app, line);
   add_models(app, line);
   add_serve(app, line);
+  add_client(app, line);
   add_others(app, line);
   try {
     app.parse(argc, argv);

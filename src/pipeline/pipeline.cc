@@ -476,6 +476,19 @@ class Run {
 
 }  // namespace
 
+std::optional<Stage> parse_stage(std::string_view name) {
+  for (const Stage stage : {Stage::downloading, Stage::preparing, Stage::transcribing, Stage::diarizing,
+                            Stage::merging, Stage::saving, Stage::completed}) {
+    if (stage_name(stage) == name) return stage;
+  }
+  return std::nullopt;
+}
+
+double within_stage(Stage stage, double fraction) {
+  const Share part = share(stage);
+  return part.to > part.from ? std::clamp((fraction - part.from) / (part.to - part.from), 0.0, 1.0) : 1;
+}
+
 std::string_view stage_name(Stage stage) {
   switch (stage) {
     case Stage::downloading:

@@ -46,6 +46,9 @@ struct Options {
 
 enum class Stage { downloading, preparing, transcribing, diarizing, merging, saving, completed };
 std::string_view stage_name(Stage stage);  // "transcribing"
+std::optional<Stage> parse_stage(std::string_view name);
+// How much of its stage a run is through that is through so much of all.
+double within_stage(Stage stage, double fraction);
 
 // Told of what happens, on the thread that runs.
 class Observer {
