@@ -1,0 +1,319 @@
+// Slots over a real store, real blobs, the real pipeline and ffmpeg; the engine alone is a fake that fails as
+// it is told.
+
+#include "jobs/slots.h"
+
+#include <gtest/gtest.h>
+
+#include <atomic>
+#include <cmath>
+#include <cstdlib>
+#include <semaphore>
+
+#include <fmt/format.h>
+
+#include "base/hash.h"
+#include "base/json.h"
+#include "base/limits.h"
+#include "base/temporary_folder.h"
+#include "blob/file/file_blobs.h"
+#include "store/sqlite/sqlite_store.h"
+
+namespace hansard::jobs {
+namespace {
+
+using namespace std::chrono_literals;
+using store::Statement;
+using store::Transaction;
+
+// What the fake does; shared by all that a slot opens.
+struct Script {
+  std::atomic<int> transcribe_crashes = 0;  // so many of the next calls
+  std::atomic<bool> voices_crash = false;
+  std::atomic<bool> hangs = false;  // transcribe() waits for its stop
+  std::binary_semaphore began{0};   // transcribe() was called, while it hangs
+  std::atomic<int> transcribed = 0;
+};
+
+class FakeProvider : public engine::Provider {
+ public:
+  explicit FakeProvider(Script& script) : script_(script) {}
+  std::string_view id() const override { return "fake"; }
+  Result<engine::Capabilities> capabilities() override {
+    return engine::Capabilities{"fake", "cpu", "", "int8", "test"};
+  }
+  Result<void> prepare(const models::Installed&, std::stop_token) override { return {}; }
+  Result<engine::Plan> plan(const Pcm& pcm, const engine::PlanRequest&, engine::Sink&,
+                            std::stop_token) override {
+    engine::Plan plan;
+    plan.windows = {{{{0, pcm.sample_count()}}, "en"}};
+    plan.groups = {{0, 1}};
+    plan.language = "en";
+    return plan;
+  }
+  Result<void> transcribe(const Pcm&, const engine::TranscribeRequest&, engine::Sink& sink,
+                          std::stop_token stop) override {
+    if (script_.hangs) {
+      script_.began.release();
+      std::mutex mutex;
+      std::condition_variable_any never;
+      std::unique_lock lock(mutex);
+      never.wait(lock, stop, [] { return false; });
+      return fail(ErrorCode::canceled, "canceled");
+    }
+    if (script_.transcribe_crashes > 0) {
+      --script_.transcribe_crashes;
+      return fail(ErrorCode::engine_crashed, "the engine process died");
+    }
+    ++script_.transcribed;
+    engine::GroupText text;
+    text.windows = {{"en", {}, -0.1, 0, false, {{0.1, 0.4, " Hello", 0.9F}, {0.5, 0.8, " there.", 0.9F}}}};
+    return sink.group(text);
+  }
+  Result<std::string> voices(const Pcm&, const engine::VoicesRequest&, engine::Sink&,
+                             std::stop_token) override {
+    if (script_.voices_crash) return fail(ErrorCode::engine_crashed, "the engine process died");
+    return "voices";
+  }
+  Result<std::vector<engine::Turn>> diarize(const engine::DiarizeRequest&, engine::Sink&,
+                                            std::stop_token) override {
+    return std::vector<engine::Turn>{{0, 1, 0}};
+  }
+  void close() override {}
+
+ private:
+  Script& script_;
+};
+
+std::filesystem::path models_folder() {
+  if (const char* folder = std::getenv("HANSARD_DEPS_DIR")) return std::filesystem::path(folder) / "models";
+  if (const char* cache = std::getenv("XDG_CACHE_HOME"))
+    return std::filesystem::path(cache) / "hansard-deps/models";
+  return std::filesystem::path(std::getenv("HOME")) / ".cache/hansard-deps/models";
+}
+
+// A second of a tone, as a WAV file.
+std::string tone(double hertz) {
+  constexpr uint32_t kRate = 16'000;
+  std::string bytes = "RIFF";
+  const auto u32 = [&](uint32_t value) {
+    for (int i = 0; i < 4; ++i) bytes += static_cast<char>(value >> (8 * i));
+  };
+  const auto u16 = [&](uint16_t value) {
+    for (int i = 0; i < 2; ++i) bytes += static_cast<char>(value >> (8 * i));
+  };
+  u32(36 + 2 * kRate);
+  bytes += "WAVEfmt ";
+  u32(16);
+  u16(1);
+  u16(1);
+  u32(kRate);
+  u32(2 * kRate);
+  u16(2);
+  u16(16);
+  bytes += "data";
+  u32(2 * kRate);
+  for (uint32_t i = 0; i < kRate; ++i) {
+    u16(static_cast<uint16_t>(static_cast<int16_t>(8000 * std::sin(hertz * 6.283185 * i / kRate))));
+  }
+  return bytes;
+}
+
+class SlotsModel : public testing::Test {
+ protected:
+  SlotsModel() {
+    store_->listen([this](const store::Notice& notice) {
+      if (hub_) hub_->notice(notice);
+      if (slots_) slots_->notice(notice);
+      if (notice.channel == "events") events_.release();
+    });
+    static constexpr Statement kUser{"test.user",
+                                     "INSERT INTO users (id, username, role, created_at, updated_at) "
+                                     "VALUES ('ann', 'ann', 'admin', 1, 1)"};
+    in([](Transaction& transaction) -> Result<void> {
+      TRY(transaction.change(kUser));
+      return {};
+    });
+    hub_ = std::make_unique<Hub>(*store_);
+    slots_ = std::make_unique<Slots>(
+        SlotOptions{.poll_interval = 50ms},
+        Workshop{.store = *store_,
+                 .blobs = *blobs_,
+                 .hub = *hub_,
+                 .policy = policy_,
+                 .library = library_,
+                 .artifacts = artifacts_,
+                 .spool_folder = folder_ / "spool",
+                 .auto_download = false,
+                 .open_provider =
+                     [this](const engine::EngineOptions&) -> Result<std::unique_ptr<engine::Provider>> {
+                   return std::make_unique<FakeProvider>(script_);
+                 }});
+  }
+  ~SlotsModel() override {
+    slots_->drain(0ms);
+    // The store's thread tells them until the last write is answered.
+    store_.reset();
+  }
+
+  void in(const store::Store::Work& work) {
+    const auto written = store_->write(work);
+    EXPECT_TRUE(written) << written.error().message << written.error().detail;
+  }
+
+  std::string enqueue_file(std::string_view bytes, std::string options = "{}") {
+    static constexpr Statement kFile{"test.file",
+                                     "INSERT INTO files (id, user_id, title, kind, status, blob, size_bytes, "
+                                     "sha256, created_at, updated_at) "
+                                     "VALUES ($1, 'ann', 'tone', 'audio', 'ready', $1, 1, $2, 1, 1)"};
+    const std::string name = fmt::format("file_{}", ++files_);
+    EXPECT_TRUE(blobs_->put(name, bytes));
+    std::string id;
+    in([&](Transaction& transaction) -> Result<void> {
+      TRY(transaction.change(kFile, name, sha256_hex(bytes)));
+      id = TRY(enqueue(transaction, {.user_id = "ann", .file_id = name, .title = "tone", .options = options}))
+               .id;
+      return {};
+    });
+    return id;
+  }
+  Job job(const std::string& id) {
+    std::optional<Job> found;
+    EXPECT_TRUE(store_->read([&](store::Reader& reader) -> Result<void> {
+      found = TRY(find(reader, id));
+      return {};
+    }));
+    return found.value();
+  }
+  // Waits for a job's end; each change of state is an event.
+  Job ended(const std::string& id) {
+    for (;;) {
+      const Job now = job(id);
+      if (now.status != Status::queued && now.status != Status::processing) return now;
+      events_.acquire();
+    }
+  }
+  std::string document(const std::string& id) {
+    static constexpr Statement kDocument{"test.document",
+                                         "SELECT document FROM transcripts WHERE transcription_id = $1"};
+    std::string text;
+    EXPECT_TRUE(store_->read([&](store::Reader& reader) -> Result<void> {
+      if (const auto row = TRY(reader.row(kDocument, id))) text = row->text(0);
+      return {};
+    }));
+    return text;
+  }
+  size_t blob_count(std::string_view prefix) {
+    size_t count = 0;
+    EXPECT_TRUE(blobs_->list(prefix, [&](const blob::Found&) { ++count; }));
+    return count;
+  }
+
+  const TemporaryFolder folder_;
+  std::counting_semaphore<> events_{0};
+  Script script_;
+  FifoPolicy policy_;
+  int files_ = 0;
+  models::Library library_{folder_ / "models", {models_folder()}};
+  pipeline::Artifacts artifacts_{folder_ / "cache", 1ULL << 30};
+  std::unique_ptr<blob::Blobs> blobs_ = std::move(blob::open_file_blobs(folder_ / "blobs").value());
+  std::unique_ptr<store::Store> store_ = std::move(store::open_sqlite(folder_ / "hansard.db").value());
+  std::unique_ptr<Hub> hub_;
+  std::unique_ptr<Slots> slots_;
+};
+
+TEST_F(SlotsModel, AJobBecomesATranscriptAndItsBlob) {
+  slots_->start();
+  const std::string id = enqueue_file(tone(440));
+  const Job done = ended(id);
+  EXPECT_EQ(done.status, Status::completed);
+  EXPECT_EQ(done.speaker_count, 1);
+  EXPECT_EQ(done.language, "en");
+  EXPECT_NE(document(id).find("Hello there."), std::string::npos);
+  const UniqueFd fd = blobs_->open(fmt::format("transcripts/{}/1.json", id)).value();
+  EXPECT_EQ(sha256_of_file(fd.get()).value(), sha256_hex(document(id)));
+}
+
+TEST_F(SlotsModel, AnEngineThatDiesInEveryDiarizationCostsNoTranscript) {
+  script_.voices_crash = true;
+  slots_->start();
+  for (const double hertz : {300.0, 400.0, 500.0}) {
+    const Job done = ended(enqueue_file(tone(hertz)));
+    EXPECT_EQ(done.status, Status::completed);
+    EXPECT_EQ(done.diarization_error_code, "crashed");
+    EXPECT_NE(done.warnings.find("DIARIZATION_FAILED"), std::string::npos);
+    EXPECT_NE(document(done.id).find("Hello there."), std::string::npos);
+    EXPECT_EQ(done.attempt, 1);
+  }
+}
+
+TEST_F(SlotsModel, AnEngineThatDiesOnceCostsAnAttempt) {
+  script_.transcribe_crashes = 1;
+  slots_->start();
+  const Job done = ended(enqueue_file(tone(440)));
+  EXPECT_EQ(done.status, Status::completed);
+  EXPECT_EQ(done.crashes, 1);
+}
+
+TEST_F(SlotsModel, AnEngineThatDiesEveryTimeFailsTheJob) {
+  script_.transcribe_crashes = 1000;
+  slots_->start();
+  const Job done = ended(enqueue_file(tone(440)));
+  EXPECT_EQ(done.status, Status::failed);
+  EXPECT_EQ(done.error_code, "ENGINE_CRASHED");
+  EXPECT_EQ(1000 - script_.transcribe_crashes, limits::kTranscribeCrashes);
+  EXPECT_EQ(blob_count("transcripts/"), 0U);
+}
+
+TEST_F(SlotsModel, WhatCannotBeDecodedIsNotTriedAgain) {
+  slots_->start();
+  const Job done = ended(enqueue_file("this is no recording"));
+  EXPECT_EQ(done.status, Status::failed);
+  EXPECT_EQ(done.failures, 0);
+  EXPECT_EQ(done.error_code, "UNSUPPORTED_MEDIA");
+}
+
+TEST_F(SlotsModel, OptionsThatCannotBeReadFailTheJob) {
+  slots_->start();
+  EXPECT_EQ(ended(enqueue_file(tone(440), R"({"colour":1})")).error_code, "INVALID_REQUEST");
+}
+
+TEST_F(SlotsModel, CancelFreesTheSlot) {
+  script_.hangs = true;
+  slots_->start();
+  const std::string first = enqueue_file(tone(440));
+  script_.began.acquire();
+  in([&](Transaction& transaction) -> Result<void> {
+    EXPECT_TRUE(TRY(cancel(transaction, first)));
+    return {};
+  });
+  script_.hangs = false;
+  EXPECT_EQ(ended(enqueue_file(tone(500))).status, Status::completed);
+  EXPECT_EQ(job(first).status, Status::canceled);
+  EXPECT_EQ(blob_count("transcripts/" + first), 0U);
+}
+
+TEST_F(SlotsModel, DrainPutsBackWhatRunsAndClaimsNothing) {
+  script_.hangs = true;
+  slots_->start();
+  const std::string running = enqueue_file(tone(440));
+  const std::string waiting = enqueue_file(tone(500));
+  script_.began.acquire();
+  slots_->drain(0ms);
+  EXPECT_EQ(slots_->alive(), 0);
+  EXPECT_EQ(job(running).status, Status::queued);
+  EXPECT_EQ(job(running).failures + job(running).crashes + job(running).recoveries, 0);
+  EXPECT_EQ(job(waiting).attempt, 0);
+}
+
+TEST_F(SlotsModel, ARetryUsesWhatWasComputed) {
+  slots_->start();
+  EXPECT_EQ(ended(enqueue_file(tone(440))).status, Status::completed);
+  EXPECT_EQ(ended(enqueue_file(tone(440))).status, Status::completed);
+  EXPECT_EQ(script_.transcribed, 1);
+  EXPECT_EQ(ended(enqueue_file(tone(440), R"({"no_cache":true})")).status, Status::completed);
+  EXPECT_EQ(script_.transcribed, 2);
+}
+
+}  // namespace
+}  // namespace hansard::jobs
