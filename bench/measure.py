@@ -1,7 +1,8 @@
 #!/usr/bin/env python3
 """Measures Hansard against its peers in one run, in turns, on the same files, models and threads.
 
-  measure.py [--rounds N] [words] [speakers] [times] [silence] [both] [memory]     (default: all but memory)
+  measure.py [--rounds N] [words] [speakers] [times] [silence] [both] [memory] [server]
+                                                                          (default: all but memory and server)
 
 Both sides are whole processes: start and model load are counted on both, Hansard begins each round with an empty data
 folder and installed models. A goal that is missed is named and makes the exit code 1. Recordings come from
@@ -28,6 +29,8 @@ from pyannote.core import Annotation, Segment, Timeline
 from pyannote.metrics.diarization import DiarizationErrorRate
 from whisper_normalizer.basic import BasicTextNormalizer
 from whisper_normalizer.english import EnglishTextNormalizer
+
+import server
 
 ROOT = pathlib.Path(__file__).resolve().parent.parent
 DEPS = pathlib.Path(os.environ["HANSARD_DEPS_DIR"])
@@ -270,8 +273,13 @@ def memory(_):
     return peaks
 
 
+def serving(rounds):
+    source = files(items(lambda i: i["name"] == "asterisk_en_long"))[0]
+    return server.measure(HANSARD, source, rounds, goal)
+
+
 def main():
-    measures = dict(words=words, speakers=speakers, times=times, silence=silence, both=both, memory=memory)
+    measures = dict(words=words, speakers=speakers, times=times, silence=silence, both=both, memory=memory, server=serving)
     parser = argparse.ArgumentParser(description=__doc__, formatter_class=argparse.RawDescriptionHelpFormatter)
     parser.add_argument("--rounds", type=int, default=5)
     parser.add_argument("names", nargs="*", metavar="NAME", help=", ".join(measures))
@@ -279,7 +287,7 @@ def main():
     if not (CORPUS / "manifest.json").exists():
         sys.exit("Set HANSARD_CORPUS to a folder of recordings with a manifest.json.")
     OUT.mkdir(parents=True, exist_ok=True)
-    for name in options.names or [n for n in measures if n != "memory"]:
+    for name in options.names or [n for n in measures if n not in ("memory", "server")]:
         result = measures[name](options.rounds)
         (OUT / f"{name}.json").write_text(json.dumps(result, indent=1))
     if missed:

@@ -290,6 +290,24 @@ TEST_F(ServerModel, TheCommandLineAsksIt) {
   EXPECT_NE(nobody.err.find("start one with hansard serve"), std::string::npos) << nobody.err;
 }
 
+TEST_F(ServerModel, WhatIsErasedLeavesNothingOfTheRecording) {
+  Serving server = serve();
+  ASSERT_TRUE(server.listens()) << server.log();
+  const std::string id = server.submit(bytes_of("endgame_nagg_nell.wav"));
+  const std::string file(server.wait_for_end(id).at("file_id").as_string());
+  EXPECT_GT(files_under(data() / "cache"), 0U);
+  EXPECT_EQ(server.request("DELETE", "/api/v1/files/" + file).status, 204);
+  EXPECT_EQ(server.get("/api/v1/files/" + file).status, 404);
+  EXPECT_EQ(server.request("POST", "/api/v1/files/" + file + ":restore").status, 200);
+  EXPECT_EQ(server.get("/api/v1/files/" + file + "/audio").status, 200);
+  EXPECT_EQ(server.request("DELETE", "/api/v1/files/" + file + "?purge=true").status, 204);
+  EXPECT_EQ(files_under(data() / "cache"), 0U);
+  EXPECT_EQ(files_under(data() / "blobs/files"), 0U);
+  EXPECT_EQ(server.get("/api/v1/transcriptions/" + id + "/audio").status, 404);
+  EXPECT_EQ(server.get("/api/v1/transcriptions/" + id + "/transcript").status, 200);
+  EXPECT_EQ(server.request("POST", "/api/v1/transcriptions/" + id + ":retry").status, 409);
+}
+
 TEST_F(ServerModel, ASecondServerOnOneDataFolderIsRefused) {
   Serving first = serve();
   ASSERT_TRUE(first.listens()) << first.log();

@@ -87,6 +87,8 @@ inline constexpr size_t kBodyPiece = 1 << 20;
 // ---- event streams
 // Events that wait for one client; one that is further behind is dropped, and may come back and replay.
 inline constexpr size_t kWaitingEvents = 1024;
+// Recordings in the trash can be restored for so long; then they are erased.
+inline constexpr std::chrono::hours kTrashAge{7 * 24};
 // An answer is kept so long for a client that asks again with the same Idempotency-Key.
 inline constexpr std::chrono::hours kIdempotencyAge{24};
 // Events are kept for replay for so long.

@@ -101,7 +101,8 @@ Result<std::string> local_user(store::Store& store) {
 }
 
 // Forgets old events, and blobs that no row names.
-void keep_house(store::Store& store, blob::Blobs& blobs, int64_t started_ms) {
+void keep_house(store::Store& store, blob::Blobs& blobs, const pipeline::Artifacts& artifacts,
+                int64_t started_ms) {
   static constexpr Statement kForget{"events.forget", "DELETE FROM events WHERE created_at < $1"};
   const int64_t now_ms = store.now_ms();
   // What an earlier server left has waited long enough: this one alone writes here.
@@ -112,6 +113,9 @@ void keep_house(store::Store& store, blob::Blobs& blobs, int64_t started_ms) {
   });
   if (!forgot)
     log::warning("old events were not removed: {} {}", forgot.error().message, forgot.error().detail);
+  const auto emptied = library::empty_trash(store, blobs, artifacts);
+  if (!emptied)
+    log::warning("the trash was not emptied: {} {}", emptied.error().message, emptied.error().detail);
   for (const char* prefix : {"files/", "transcripts/", "uploads/"}) {
     const auto swept = blob::sweep(blobs, prefix, before_ms, [&](const std::string& name) -> Result<bool> {
       bool named = true;
@@ -193,6 +197,7 @@ Result<void> serve(const Config& config, Interrupt& interrupt) {
       .hub = hub,
       .slots = slots,
       .models = models,
+      .artifacts = artifacts,
       .user_id = user_id,
       .upload_limit_bytes = static_cast<uint64_t>(config.integer("HANSARD_MAX_UPLOAD_MB")) << 20,
       .draining = draining,
@@ -217,7 +222,7 @@ Result<void> serve(const Config& config, Interrupt& interrupt) {
     std::condition_variable_any never;
     std::unique_lock wait(mutex);
     do {
-      keep_house(*store, *blobs, started_ms);
+      keep_house(*store, *blobs, artifacts, started_ms);
     } while (!never.wait_for(wait, stop, kSweepInterval, [] { return false; }) && !stop.stop_requested());
   });
 

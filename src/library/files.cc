@@ -7,6 +7,8 @@
 
 #include "base/id.h"
 #include "base/json.h"
+#include "base/limits.h"
+#include "base/log.h"
 #include "jobs/state.h"
 #include "media/media.h"
 
@@ -190,6 +192,49 @@ Result<std::optional<File>> purge_file(Transaction& transaction, std::string_vie
   TRY(refuse_while_needed(transaction, id));
   return changed(transaction, TRY(transaction.row(kPurge, user_id, id, transaction.now_ms())),
                  "file.deleted");
+}
+
+void erase_recording(store::Store& store, blob::Blobs& blobs, const pipeline::Artifacts& artifacts,
+                     const File& file) {
+  static constexpr Statement kSame{"files.same",
+                                   "SELECT id FROM files WHERE sha256 = $1 AND blob IS NOT NULL LIMIT 1"};
+  if (file.blob) {
+    if (const auto removed = blobs.remove(*file.blob); !removed) {
+      log::warning("{}: its bytes were not removed: {}", file.id, removed.error().message);
+    }
+  }
+  bool shared = true;
+  const auto read = store.read([&](Reader& reader) -> Result<void> {
+    shared = TRY(reader.row(kSame, file.sha256)).has_value();
+    return {};
+  });
+  if (read && !shared && file.sha256) artifacts.forget(*file.sha256);
+}
+
+Result<int64_t> empty_trash(store::Store& store, blob::Blobs& blobs, const pipeline::Artifacts& artifacts) {
+  static constexpr Statement kOld{"files.old_trash",
+                                  "SELECT " FILE_COLUMNS
+                                  " FROM files WHERE deleted_at IS NOT NULL AND deleted_at < $1 "
+                                  "AND blob IS NOT NULL LIMIT 100"};
+  int64_t count = 0;
+  for (;;) {
+    std::vector<File> old;
+    TRY(store.read([&](Reader& reader) -> Result<void> {
+      old.clear();
+      const int64_t before_ms = store.now_ms() - std::chrono::milliseconds(limits::kTrashAge).count();
+      for (const Row& row : TRY(reader.rows(kOld, before_ms))) old.push_back(file_from(row));
+      return {};
+    }));
+    for (const File& file : old) {
+      TRY(store.write([&](Transaction& transaction) -> Result<void> {
+        TRY(purge_file(transaction, file.user_id, file.id));
+        return {};
+      }));
+      erase_recording(store, blobs, artifacts, file);
+      ++count;
+    }
+    if (old.empty()) return count;
+  }
 }
 
 // ---- reading

@@ -11,6 +11,7 @@
 #include "base/hash.h"
 #include "blob/blob.h"
 #include "library/listing.h"
+#include "pipeline/artifacts.h"
 #include "store/store.h"
 
 namespace hansard::library {
@@ -76,9 +77,18 @@ Result<std::optional<File>> trash_file(store::Transaction& transaction, std::str
                                        std::string_view id);
 Result<std::optional<File>> restore_file(store::Transaction& transaction, std::string_view user_id,
                                          std::string_view id);
-// For good: the row forgets the blob, which the caller removes once the transaction is durable.
+// For good: the row forgets the blob. Once the transaction is durable, erase_recording() does the rest, with
+// the file as it was before.
 Result<std::optional<File>> purge_file(store::Transaction& transaction, std::string_view user_id,
                                        std::string_view id);
+
+// After purge_file(): removes the recording's bytes, and what stages computed of it unless another file has
+// the same bytes. What cannot be removed is swept later.
+void erase_recording(store::Store& store, blob::Blobs& blobs, const pipeline::Artifacts& artifacts,
+                     const File& file);
+
+// Purges what has been in the trash for longer than limits say. How many.
+Result<int64_t> empty_trash(store::Store& store, blob::Blobs& blobs, const pipeline::Artifacts& artifacts);
 
 // Reading. `trashed`: also one in the trash.
 Result<std::optional<File>> find_file(store::Reader& reader, std::string_view user_id, std::string_view id,

@@ -24,8 +24,8 @@ struct Entry {
   timespec used = {};
 };
 
-bool is_key(std::string_view name) {
-  return name.size() == 64 && name.find_first_not_of("0123456789abcdef") == std::string_view::npos;
+bool is_artifact_name(std::string_view name) {
+  return name.size() >= 64 && name.find_first_not_of("0123456789abcdef-") == std::string_view::npos;
 }
 
 // Everything under the cache's folder that looks like an artifact (`temporary` false) or like a write that
@@ -38,7 +38,7 @@ std::vector<Entry> entries(const fs::path& folder, bool temporary) {
     for (fs::directory_iterator files(stages->path(), inner), none; !inner && files != none;
          files.increment(inner)) {
       const std::string name = files->path().filename();
-      if (is_key(name) == temporary) continue;
+      if (is_artifact_name(name) == temporary) continue;
       struct stat status = {};
       if (::lstat(files->path().c_str(), &status) != 0 || !S_ISREG(status.st_mode)) continue;
       found.push_back(
@@ -57,6 +57,11 @@ void remove_abandoned_writes(const fs::path& folder) {
   }
 }
 
+// Enough of a recording's checksum to be nobody else's.
+std::string recording_prefix(std::string_view recording) {
+  return std::string(recording.substr(0, 32)) + "-";
+}
+
 bool remove_unless_in_use(const fs::path& path) {
   UniqueFd fd(::open(path.c_str(), O_RDONLY | O_CLOEXEC | O_NOFOLLOW));
   if (!fd || ::flock(fd.get(), LOCK_EX | LOCK_NB) != 0) return false;
@@ -65,7 +70,8 @@ bool remove_unless_in_use(const fs::path& path) {
 
 }  // namespace
 
-Key::Key(std::string_view stage, int version) : stage_(stage) {
+Key::Key(std::string_view stage, int version, std::string_view recording)
+    : stage_(stage), recording_(recording) {
   add(stage);
   add(version);
 }
@@ -85,12 +91,17 @@ std::string Key::hex() const {
   return sha256_hex(parts_);
 }
 
+std::string Key::file_name() const {
+  return recording_prefix(recording_) + hex();
+}
+
 Artifacts::Artifacts(fs::path folder, uint64_t limit_bytes)
     : folder_(std::move(folder)), limit_bytes_(limit_bytes) {}
 
 std::optional<Artifacts::Held> Artifacts::load(const Key& key) const {
   Held held;
-  held.lock.reset(::open((folder_ / key.stage() / key.hex()).c_str(), O_RDONLY | O_CLOEXEC | O_NOFOLLOW));
+  held.lock.reset(
+      ::open((folder_ / key.stage() / key.file_name()).c_str(), O_RDONLY | O_CLOEXEC | O_NOFOLLOW));
   if (!held.lock || ::flock(held.lock.get(), LOCK_SH | LOCK_NB) != 0) return std::nullopt;
   struct stat status = {};
   if (::fstat(held.lock.get(), &status) != 0 || status.st_size > limits::kFramePayloadBytes)
@@ -103,13 +114,13 @@ std::optional<Artifacts::Held> Artifacts::load(const Key& key) const {
 
 bool Artifacts::contains(const Key& key) const {
   std::error_code ignored;
-  return fs::is_regular_file(folder_ / key.stage() / key.hex(), ignored);
+  return fs::is_regular_file(folder_ / key.stage() / key.file_name(), ignored);
 }
 
 Result<void> Artifacts::save(const Key& key, std::string_view bytes) const {
   const fs::path stage = folder_ / key.stage();
   TRY(make_private_folder(stage));
-  return write_file_atomically(stage / key.hex(), bytes, Sync::yes);
+  return write_file_atomically(stage / key.file_name(), bytes, Sync::yes);
 }
 
 std::map<std::string, Artifacts::Usage> Artifacts::usage() const {
@@ -124,6 +135,13 @@ std::map<std::string, Artifacts::Usage> Artifacts::usage() const {
 void Artifacts::evict() const {
   remove_abandoned_writes(folder_);
   evict_down_to(limit_bytes_);
+}
+
+void Artifacts::forget(std::string_view recording) const {
+  const std::string prefix = recording_prefix(recording);
+  for (const Entry& entry : entries(folder_, false)) {
+    if (entry.path.filename().string().starts_with(prefix)) remove_unless_in_use(entry.path);
+  }
 }
 
 Artifacts::Usage Artifacts::clear() const {

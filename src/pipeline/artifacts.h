@@ -20,14 +20,18 @@ namespace hansard::pipeline {
 // that no two lists of parts give the same bytes.
 class Key {
  public:
-  explicit Key(std::string_view stage, int version);
+  // `recording`: SHA-256 of the recording that the result tells of. It is part of the artifact's name, so
+  // that all of a recording's can be found and forgotten.
+  explicit Key(std::string_view stage, int version, std::string_view recording);
   Key& add(std::string_view part);
   Key& add(int64_t part);
   const std::string& stage() const { return stage_; }
   std::string hex() const;
+  std::string file_name() const;
 
  private:
   std::string stage_;
+  std::string recording_;
   std::string parts_;
 };
 
@@ -58,6 +62,9 @@ class Artifacts {
   // Removes what is least recently used until the limit holds, but nothing in use. Also removes temporary
   // files that a crash left behind more than a day ago.
   void evict() const;
+
+  // Removes all that tells of this recording, but nothing in use.
+  void forget(std::string_view recording) const;
 
   // Removes everything that is not in use or being written; how much that was.
   Usage clear() const;

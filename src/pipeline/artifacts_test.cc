@@ -18,7 +18,7 @@ class ArtifactsTest : public testing::Test {
  protected:
   // Makes an artifact look as if it had been used last so long ago.
   void age(const Key& key, int seconds) {
-    const fs::path path = folder_ / key.stage() / key.hex();
+    const fs::path path = folder_ / key.stage() / key.file_name();
     fs::last_write_time(path, fs::last_write_time(path) - std::chrono::seconds(seconds));
   }
 
@@ -26,15 +26,15 @@ class ArtifactsTest : public testing::Test {
 };
 
 Key key(int n) {
-  return Key("words", 1).add(n);
+  return Key("words", 1, "ab").add(n);
 }
 
 TEST(Key, DependsOnEveryPartAndWhereItEnds) {
-  EXPECT_EQ(Key("words", 1).add("ab").hex(), Key("words", 1).add("ab").hex());
-  EXPECT_NE(Key("words", 1).add("ab").add("c").hex(), Key("words", 1).add("a").add("bc").hex());
-  EXPECT_NE(Key("words", 1).add("ab").hex(), Key("words", 2).add("ab").hex());
-  EXPECT_NE(Key("words", 1).add("ab").hex(), Key("turns", 1).add("ab").hex());
-  EXPECT_EQ(Key("words", 1).hex().size(), 64U);
+  EXPECT_EQ(Key("words", 1, "ab").add("ab").hex(), Key("words", 1, "ab").add("ab").hex());
+  EXPECT_NE(Key("words", 1, "ab").add("ab").add("c").hex(), Key("words", 1, "ab").add("a").add("bc").hex());
+  EXPECT_NE(Key("words", 1, "ab").add("ab").hex(), Key("words", 2, "ab").add("ab").hex());
+  EXPECT_NE(Key("words", 1, "ab").add("ab").hex(), Key("turns", 1, "ab").add("ab").hex());
+  EXPECT_EQ(Key("words", 1, "ab").hex().size(), 64U);
 }
 
 TEST_F(ArtifactsTest, KeepsWhatIsSavedForOtherObjects) {
@@ -49,7 +49,7 @@ TEST_F(ArtifactsTest, IsReadableByItsOwnerAlone) {
   const Artifacts artifacts(folder_ / "cache", 1'000'000);
   ASSERT_TRUE(artifacts.save(key(1), "words"));
   struct stat status = {};
-  ASSERT_EQ(::stat((folder_ / "cache/words" / key(1).hex()).c_str(), &status), 0);
+  ASSERT_EQ(::stat((folder_ / "cache/words" / key(1).file_name()).c_str(), &status), 0);
   EXPECT_EQ(status.st_mode & 0777, 0600U);
   ASSERT_EQ(::stat((folder_ / "cache").c_str(), &status), 0);
   EXPECT_EQ(status.st_mode & 0777, 0700U);
@@ -75,7 +75,7 @@ TEST_F(ArtifactsTest, EvictsTheLeastRecentlyUsedButNothingInUse) {
 TEST_F(ArtifactsTest, ClearTakesAllAndSaysHowMuch) {
   const Artifacts artifacts(folder_, 1'000'000);
   ASSERT_TRUE(artifacts.save(key(1), "12345"));
-  ASSERT_TRUE(artifacts.save(Key("turns", 1), "123"));
+  ASSERT_TRUE(artifacts.save(Key("turns", 1, "ab"), "123"));
   EXPECT_EQ(artifacts.usage().at("turns").bytes, 3U);
   const Artifacts::Usage removed = artifacts.clear();
   EXPECT_EQ(removed.count, 2U);
@@ -109,6 +109,19 @@ TEST_F(ArtifactsTest, ManyMayWriteReadAndClearAtOnce) {
     });
   }
   for (std::thread& thread : threads) thread.join();
+}
+
+TEST_F(ArtifactsTest, ARecordingIsForgottenWholeAndNoOther) {
+  const Artifacts artifacts(folder_ / "cache", 1 << 20);
+  const std::string one(64, 'a');
+  const std::string other(64, 'b');
+  ASSERT_TRUE(artifacts.save(Key("words", 1, one).add(1), "1"));
+  ASSERT_TRUE(artifacts.save(Key("voices", 1, one), "2"));
+  ASSERT_TRUE(artifacts.save(Key("words", 1, other).add(1), "3"));
+  artifacts.forget(one);
+  EXPECT_FALSE(artifacts.contains(Key("words", 1, one).add(1)));
+  EXPECT_FALSE(artifacts.contains(Key("voices", 1, one)));
+  EXPECT_TRUE(artifacts.contains(Key("words", 1, other).add(1)));
 }
 
 }  // namespace

@@ -162,7 +162,7 @@ class Run {
   }
 
   Key key(std::string_view stage, int version) const {
-    Key key(stage, version);
+    Key key(stage, version, recording_.sha256);
     key.add(recording_.sha256);
     key.add(fmt::format("{:.4f}", options_.range.start_s));
     key.add(options_.range.end_s ? fmt::format("{:.4f}", *options_.range.end_s) : "");
@@ -244,7 +244,7 @@ class Run {
   // ---- words
 
   Key group_key(int group) const {
-    Key result("words", engine::kWordsVersion);
+    Key result("words", engine::kWordsVersion, recording_.sha256);
     result.add(plan_key_).add(words_model_.digest).add(bj::serialize(engine::to_json(options_.transcribe)));
     result.add(group);
     return result;
@@ -342,7 +342,7 @@ class Run {
 
   Result<std::vector<transcript::Turn>> make_turns() {
     const Key from = TRY(voices_key());
-    Key artifact("turns", engine::kTurnsVersion);
+    Key artifact("turns", engine::kTurnsVersion, recording_.sha256);
     artifact.add(from.hex()).add(bj::serialize(engine::to_json(options_.speakers)));
     if (auto bytes = load(artifact)) {
       const auto value = json::parse(*bytes);

@@ -10,6 +10,7 @@
 #include "jobs/hub.h"
 #include "jobs/slots.h"
 #include "models/library.h"
+#include "pipeline/artifacts.h"
 #include "store/store.h"
 
 namespace hansard::api::v1 {
@@ -21,6 +22,7 @@ struct Services {
   jobs::Hub& hub;
   jobs::Slots& slots;
   models::Library& models;
+  const pipeline::Artifacts& artifacts;
   std::string user_id;  // whose requests these are, while there are no accounts
   uint64_t upload_limit_bytes = 0;
   const std::atomic<bool>& draining;

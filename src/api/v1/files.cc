@@ -87,17 +87,17 @@ Answer remove(Services& services, const Request& request) {
   if (purge && *purge != "true" && *purge != "false")
     return fail(Problem(422, "must be true or false", "purge"));
   const bool for_good = purge == "true";
-  std::optional<std::string> blob;
+  library::File file;
   TRY(write<bool>(services, [&](store::Transaction& transaction) -> Outcome<bool> {
     const std::string user = user_of(services, request);
     const auto before = TRY(library::find_file(transaction, user, request.parameters.at(0), for_good));
     if (!before) return fail(Problem(404, "there is no such file"));
-    blob = before->blob;
+    file = *before;
     const auto after = for_good ? TRY(library::purge_file(transaction, user, before->id))
                                 : TRY(library::trash_file(transaction, user, before->id));
     return after.has_value();
   }));
-  if (for_good && blob) (void)services.blobs.remove(*blob);
+  if (for_good) library::erase_recording(services.store, services.blobs, services.artifacts, file);
   return http::text_response(204, "application/json", "");
 }
 

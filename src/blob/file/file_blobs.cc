@@ -42,6 +42,13 @@ class FileWriter : public Writer {
 
   Result<void> append(std::string_view bytes) override {
     TRY(write_all(fd_.get(), bytes));
+    written_ += static_cast<int64_t>(bytes.size());
+    // The disk begins now with what commit() will wait for.
+    constexpr int64_t kStep = 16 << 20;
+    if (written_ - started_ >= kStep) {
+      (void)::sync_file_range(fd_.get(), started_, written_ - started_, SYNC_FILE_RANGE_WRITE);
+      started_ = written_;
+    }
     seam("blob.after_write");
     return {};
   }
@@ -61,6 +68,8 @@ class FileWriter : public Writer {
   fs::path temporary_;  // empty once it has its name
   fs::path target_;
   UniqueFd fd_;
+  int64_t written_ = 0;
+  int64_t started_ = 0;  // what the disk was told to write
 };
 
 class FileBlobs : public Blobs {
