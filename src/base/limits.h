@@ -81,6 +81,9 @@ inline constexpr auto kEventComment = 15s;
 inline constexpr size_t kPartHeaderBytes = 16 << 10;
 // Fields and one file; more is no form of ours.
 inline constexpr int kMultipartParts = 64;
+// Text below this goes in one packet anyway; what is larger is compressed, up to what one call of zlib takes.
+inline constexpr size_t kCompressedBytes = 1400;
+inline constexpr size_t kCompressedMostBytes = 1U << 30;
 // Bytes of a streamed body that are handed on at once.
 inline constexpr size_t kBodyPiece = 1 << 20;
 

@@ -1,26 +1,13 @@
 #include "http/multipart.h"
 
 #include <algorithm>
-#include <cctype>
 #include <optional>
 
 #include "base/limits.h"
+#include "http/field.h"
 
 namespace hansard::http {
 namespace {
-
-std::string lower(std::string_view text) {
-  std::string result(text);
-  std::transform(result.begin(), result.end(), result.begin(),
-                 [](unsigned char c) { return static_cast<char>(std::tolower(c)); });
-  return result;
-}
-
-std::string_view trim(std::string_view text) {
-  while (!text.empty() && (text.front() == ' ' || text.front() == '\t')) text.remove_prefix(1);
-  while (!text.empty() && (text.back() == ' ' || text.back() == '\t')) text.remove_suffix(1);
-  return text;
-}
 
 // The value of `name` in "type; name=value; name2=\"value\"": browsers escape only quotes, as %22.
 std::optional<std::string> parameter_of(std::string_view header, std::string_view name) {

@@ -7,6 +7,9 @@
 
 #include <fmt/format.h>
 
+#include "http/compress.h"
+#include "http/field.h"
+
 namespace hansard::http {
 namespace {
 
@@ -15,12 +18,6 @@ std::optional<uint64_t> parse_number(std::string_view text) {
   const auto [end, error] = std::from_chars(text.data(), text.data() + text.size(), number);
   if (text.empty() || error != std::errc() || end != text.data() + text.size()) return std::nullopt;
   return number;
-}
-
-std::string_view trim(std::string_view text) {
-  while (!text.empty() && text.front() == ' ') text.remove_prefix(1);
-  while (!text.empty() && text.back() == ' ') text.remove_suffix(1);
-  return text;
 }
 
 }  // namespace
@@ -51,11 +48,9 @@ RangeChoice choose_range(std::optional<std::string_view> header, uint64_t size) 
 bool names_etag(std::string_view header, std::string_view etag) {
   if (trim(header) == "*") return true;
   while (!header.empty()) {
-    const size_t comma = std::min(header.find(','), header.size());
-    std::string_view one = trim(header.substr(0, comma));
+    std::string_view one = take_element(header);
     if (one.starts_with("W/")) one.remove_prefix(2);
-    if (one == etag) return true;
-    header.remove_prefix(std::min(comma + 1, header.size()));
+    if (one == etag || one == gzip_etag(etag)) return true;
   }
   return false;
 }

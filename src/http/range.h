@@ -27,7 +27,7 @@ RangeChoice choose_range(std::optional<std::string_view> header, uint64_t size);
 Answer file_answer(const Request& request, UniqueFd fd, uint64_t size, std::string_view content_type,
                    std::string_view etag, int64_t modified_ms);
 
-// Whether an If-None-Match or If-Match header names this tag, or any.
+// Whether an If-None-Match or If-Match header names this tag, as it is or of the compressed form, or any.
 bool names_etag(std::string_view header, std::string_view etag);
 
 // "Tue, 24 Nov 2026 16:04:33 GMT"

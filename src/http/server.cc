@@ -25,6 +25,8 @@
 #include "base/json.h"
 #include "base/limits.h"
 #include "base/log.h"
+#include "http/compress.h"
+#include "http/field.h"
 #include "http/range.h"
 
 namespace hansard::http {
@@ -39,13 +41,6 @@ using boost::system::error_code;
 
 // Errors come as values, not as exceptions.
 constexpr auto kAwait = asio::as_tuple(asio::use_awaitable);
-
-std::string lower(std::string_view text) {
-  std::string result(text);
-  std::transform(result.begin(), result.end(), result.begin(),
-                 [](unsigned char c) { return static_cast<char>(std::tolower(c)); });
-  return result;
-}
 
 // "[::1]:8080" → "[::1]"
 std::string_view without_port(std::string_view host) {
@@ -277,7 +272,9 @@ class Connection : public std::enable_shared_from_this<Connection> {
   Answer handle(const Route& route) {
     try {
       if (request_.receiver) TRY(request_.receiver->finish());
-      return route.handler(request_);
+      Answer answer = route.handler(request_);
+      if (answer) encode(request_, *answer);
+      return answer;
     } catch (const std::exception& error) {
       return fail(Problem(Error{ErrorCode::internal, "a handler threw", error.what()}));
     }

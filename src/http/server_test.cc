@@ -70,6 +70,13 @@ class HttpServer : public testing::Test {
       return Answer(json_response(200, request.query_value("text").value_or("")));
     });
     router.post("/echo", [](Request& request) { return Answer(json_response(200, request.body)); });
+    router.get("/long", [](Request& request) {
+      const auto known = request.header("if-none-match");
+      const bool unchanged = known && names_etag(*known, "\"long\"");
+      Response response =
+          text_response(unchanged ? 304 : 200, "text/plain", unchanged ? "" : std::string(100'000, 'x'));
+      return Answer(std::move(response.with("ETag", "\"long\"")));
+    });
     router.get("/throws", [](Request&) -> Answer { throw std::runtime_error("secret of /var/lib"); });
     router.get("/file", [this](Request& request) {
       return file_answer(request, UniqueFd(::dup(file_.get())), 100'000, "audio/wav", "\"tag\"", 0);
@@ -266,6 +273,26 @@ TEST_F(HttpServer, ServesRangesOfAFile) {
   EXPECT_EQ(get("/file", "Range: bytes=0-1\r\nIf-Range: \"other\"\r\n").status, 200);
   EXPECT_EQ(get("/file", "Range: bytes=0-1\r\nIf-Range: \"tag\"\r\n").status, 206);
   EXPECT_EQ(get("/file", "If-None-Match: \"tag\"\r\n").status, 304);
+}
+
+TEST_F(HttpServer, TextIsCompressedForThoseWhoTakeIt) {
+  start();
+  EXPECT_EQ(get("/long").body.size(), 100'000U);
+  const ClientResponse small = get("/long", "Accept-Encoding: br, gzip\r\n");
+  EXPECT_EQ(small.headers.at("content-encoding"), "gzip");
+  EXPECT_EQ(small.headers.at("vary"), "Accept-Encoding");
+  EXPECT_LT(small.body.size(), 1000U);
+  EXPECT_EQ(client().request("HEAD", "/long", {}, "Accept-Encoding: gzip\r\n").headers.at("content-length"),
+            std::to_string(small.body.size()));
+  const std::string tag = small.headers.at("etag");
+  EXPECT_NE(tag, get("/long").headers.at("etag"));
+  const ClientResponse same = get("/long", "Accept-Encoding: gzip\r\nIf-None-Match: " + tag + "\r\n");
+  EXPECT_EQ(same.status, 304);
+  EXPECT_EQ(same.headers.at("etag"), tag);
+  // A range is one of the file's bytes.
+  const ClientResponse part = get("/file", "Range: bytes=0-9999\r\nAccept-Encoding: gzip\r\n");
+  EXPECT_EQ(part.body.size(), 10'000U);
+  EXPECT_FALSE(part.headers.contains("content-encoding"));
 }
 
 TEST_F(HttpServer, StreamsEventsUntilTheirEnd) {

@@ -1,0 +1,34 @@
+#include "http/field.h"
+
+#include <algorithm>
+#include <cctype>
+
+namespace hansard::http {
+
+std::string_view trim(std::string_view text) {
+  while (!text.empty() && (text.front() == ' ' || text.front() == '\t')) text.remove_prefix(1);
+  while (!text.empty() && (text.back() == ' ' || text.back() == '\t')) text.remove_suffix(1);
+  return text;
+}
+
+std::string lower(std::string_view text) {
+  std::string result(text);
+  std::transform(result.begin(), result.end(), result.begin(),
+                 [](unsigned char c) { return static_cast<char>(std::tolower(c)); });
+  return result;
+}
+
+std::string_view take_element(std::string_view& list, char separator) {
+  bool quoted = false;
+  size_t end = 0;
+  for (; end < list.size() && (quoted || list[end] != separator); ++end) {
+    if (list[end] == '"') quoted = !quoted;
+    if (quoted && list[end] == '\\') ++end;
+  }
+  end = std::min(end, list.size());
+  const std::string_view element = trim(list.substr(0, end));
+  list.remove_prefix(std::min(end + 1, list.size()));
+  return element;
+}
+
+}  // namespace hansard::http
