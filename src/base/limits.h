@@ -75,6 +75,8 @@ inline constexpr auto kLinger = 2s;
 inline constexpr size_t kConnections = 10'000;
 // Threads that run handlers: they wait for the database's disk.
 inline constexpr int kHttpWorkers = 8;
+// Threads that run handlers of slow routes: they wait for ffmpeg, or copy whole recordings.
+inline constexpr int kHttpSlowWorkers = 8;
 // A comment on an event stream, so that proxies keep it open.
 inline constexpr auto kEventComment = 15s;
 // Headers of one part of a multipart body: a name and a file's name.
@@ -86,6 +88,12 @@ inline constexpr size_t kCompressedBytes = 1400;
 inline constexpr size_t kCompressedMostBytes = 1U << 30;
 // Bytes of a streamed body that are handed on at once.
 inline constexpr size_t kBodyPiece = 1 << 20;
+// Parts of an upload: so large that the disk's sync is little beside them, so small that one is soon sent
+// again; and no more of them than are looked at in a moment.
+inline constexpr int64_t kUploadPartBytes = 8 << 20;
+inline constexpr int64_t kUploadParts = 10'000;
+// Who has not sent all parts by then will not.
+inline constexpr std::chrono::hours kUploadAge{24};
 
 // ---- event streams
 // Events that wait for one client; one that is further behind is dropped, and may come back and replay.

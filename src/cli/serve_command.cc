@@ -24,6 +24,7 @@
 #include "jobs/state.h"
 #include "library/files.h"
 #include "library/idempotency.h"
+#include "library/uploads.h"
 #include "store/sqlite/sqlite_store.h"
 
 namespace hansard::cli {
@@ -100,9 +101,9 @@ Result<std::string> local_user(store::Store& store) {
   return id;
 }
 
-// Forgets old events, and blobs that no row names.
+// Forgets old events, uploads that were never completed, and blobs that no row names.
 void keep_house(store::Store& store, blob::Blobs& blobs, const pipeline::Artifacts& artifacts,
-                int64_t started_ms) {
+                library::UploadsInWork& uploads, int64_t started_ms) {
   static constexpr Statement kForget{"events.forget", "DELETE FROM events WHERE created_at < $1"};
   const int64_t now_ms = store.now_ms();
   // What an earlier server left has waited long enough: this one alone writes here.
@@ -116,6 +117,9 @@ void keep_house(store::Store& store, blob::Blobs& blobs, const pipeline::Artifac
   const auto emptied = library::empty_trash(store, blobs, artifacts);
   if (!emptied)
     log::warning("the trash was not emptied: {} {}", emptied.error().message, emptied.error().detail);
+  const auto abandoned = library::remove_abandoned_uploads(store, blobs, uploads);
+  if (!abandoned)
+    log::warning("old uploads were not removed: {} {}", abandoned.error().message, abandoned.error().detail);
   for (const char* prefix : {"files/", "transcripts/", "uploads/"}) {
     const auto swept = blob::sweep(blobs, prefix, before_ms, [&](const std::string& name) -> Result<bool> {
       bool named = true;
@@ -191,6 +195,7 @@ Result<void> serve(const Config& config, Interrupt& interrupt) {
   slots_to_tell = &slots;
 
   std::atomic<bool> draining = false;
+  library::UploadsInWork uploads;
   api::v1::Services services{
       .store = *store,
       .blobs = *blobs,
@@ -198,6 +203,7 @@ Result<void> serve(const Config& config, Interrupt& interrupt) {
       .slots = slots,
       .models = models,
       .artifacts = artifacts,
+      .uploads = uploads,
       .user_id = user_id,
       .upload_limit_bytes = static_cast<uint64_t>(config.integer("HANSARD_MAX_UPLOAD_MB")) << 20,
       .draining = draining,
@@ -222,7 +228,7 @@ Result<void> serve(const Config& config, Interrupt& interrupt) {
     std::condition_variable_any never;
     std::unique_lock wait(mutex);
     do {
-      keep_house(*store, *blobs, artifacts, started_ms);
+      keep_house(*store, *blobs, artifacts, uploads, started_ms);
     } while (!never.wait_for(wait, stop, kSweepInterval, [] { return false; }) && !stop.stop_requested());
   });
 

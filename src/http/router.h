@@ -19,6 +19,9 @@ struct Route {
   uint64_t body_limit = 1 << 20;
   // For bodies that are not held in memory: called with the headers alone, before the body is asked for.
   std::function<Outcome<std::shared_ptr<Receiver>>(Request&)> receive = nullptr;
+  // The handler may wait for seconds, for a child process or a long copy: it runs on threads of its own kind,
+  // so that those who only ask the database never wait for it.
+  bool slow = false;
 };
 
 class Router {

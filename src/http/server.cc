@@ -59,6 +59,7 @@ struct Shared {
   Router router;
   asio::io_context io{1};
   asio::thread_pool pool{limits::kHttpWorkers};
+  asio::thread_pool slow_pool{limits::kHttpSlowWorkers};
   std::unordered_set<class Connection*> connections;
   bool draining = false;
 };
@@ -181,7 +182,8 @@ class Connection : public std::enable_shared_from_this<Connection> {
       co_return co_await refuse(Problem(400, "the request has no body"), false);
     }
     clear_deadline();
-    Answer answer = co_await on_pool<Answer>([this, &route] { return handle(**route); });
+    asio::thread_pool& pool = (*route)->slow ? shared_.slow_pool : shared_.pool;
+    Answer answer = co_await on_pool<Answer>([this, &route] { return handle(**route); }, pool);
     request_.receiver.reset();
     if (!answer) co_return co_await refuse(std::move(answer).error(), false);
     co_return co_await send(std::move(*answer));
@@ -361,8 +363,12 @@ class Connection : public std::enable_shared_from_this<Connection> {
 
   template <typename T, typename F>
   awaitable<T> on_pool(F work) {
+    return on_pool<T>(std::move(work), shared_.pool);
+  }
+  template <typename T, typename F>
+  awaitable<T> on_pool(F work, asio::thread_pool& pool) {
     co_return co_await asio::co_spawn(
-        shared_.pool.get_executor(), [work = std::move(work)]() mutable -> awaitable<T> { co_return work(); },
+        pool.get_executor(), [work = std::move(work)]() mutable -> awaitable<T> { co_return work(); },
         asio::use_awaitable);
   }
 
@@ -608,6 +614,7 @@ class BeastServer final : public Server {
     asio::post(shared_.io, [this] { close_all(); });
     // Handlers end by themselves; their connections see closed sockets then.
     shared_.pool.join();
+    shared_.slow_pool.join();
     while (open_connections() > 0) std::this_thread::sleep_for(std::chrono::milliseconds(1));
     shared_.io.stop();
     thread_.join();

@@ -4,6 +4,7 @@
 
 #include <condition_variable>
 #include <mutex>
+#include <semaphore>
 #include <thread>
 
 #include <fmt/format.h>
@@ -77,6 +78,13 @@ class HttpServer : public testing::Test {
           text_response(unchanged ? 304 : 200, "text/plain", unchanged ? "" : std::string(100'000, 'x'));
       return Answer(std::move(response.with("ETag", "\"long\"")));
     });
+    Route slow{"GET", "/slow", [this](Request&) {
+                 slow_began_.release();
+                 slow_may_end_.acquire();
+                 return Answer(json_response(200, "slow"));
+               }};
+    slow.slow = true;
+    router.add(std::move(slow));
     router.get("/throws", [](Request&) -> Answer { throw std::runtime_error("secret of /var/lib"); });
     router.get("/file", [this](Request& request) {
       return file_answer(request, UniqueFd(::dup(file_.get())), 100'000, "audio/wav", "\"tag\"", 0);
@@ -125,8 +133,24 @@ class HttpServer : public testing::Test {
   const TemporaryFolder folder_;
   UniqueFd file_;
   std::shared_ptr<FedSource> source_ = std::make_shared<FedSource>();
+  std::counting_semaphore<> slow_began_{0};
+  std::counting_semaphore<> slow_may_end_{0};
   std::unique_ptr<Server> server_;
 };
+
+TEST_F(HttpServer, SlowRoutesHoldNobodyElseUp) {
+  start();
+  constexpr int kMany = limits::kHttpSlowWorkers + limits::kHttpWorkers;
+  std::vector<Client> waiting;
+  for (int i = 0; i < kMany; ++i) {
+    waiting.push_back(client());
+    waiting.back().send("GET /slow HTTP/1.1\r\nHost: localhost\r\n\r\n");
+  }
+  for (int i = 0; i < limits::kHttpSlowWorkers; ++i) slow_began_.acquire();
+  EXPECT_EQ(get("/echo?text=quick").body, "quick");
+  slow_may_end_.release(kMany);
+  for (Client& one : waiting) EXPECT_EQ(one.receive().body, "slow");
+}
 
 TEST_F(HttpServer, AnswersOneRequestAfterTheOtherOnOneConnection) {
   start();

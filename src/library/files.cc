@@ -103,7 +103,10 @@ Incoming::~Incoming() {
 }
 
 Result<std::unique_ptr<Incoming>> Incoming::begin(blob::Blobs& blobs, int64_t now_ms) {
-  std::string id = make_id("file", now_ms);
+  return begin(blobs, make_id("file", now_ms));
+}
+
+Result<std::unique_ptr<Incoming>> Incoming::begin(blob::Blobs& blobs, std::string id) {
   auto writer = TRY(blobs.create("files/" + id));
   return std::unique_ptr<Incoming>(new Incoming(blobs, std::move(id), std::move(writer)));
 }
@@ -112,6 +115,11 @@ Result<void> Incoming::append(std::string_view bytes) {
   hash_.update(bytes);
   size_bytes_ += bytes.size();
   return writer_->append(bytes);
+}
+
+const std::string& Incoming::sha256() {
+  if (sha256_.empty()) sha256_ = hash_.finish();
+  return sha256_;
 }
 
 Result<File> Incoming::finish(std::string_view user_id, std::string_view title, std::string_view file_name) {
@@ -130,7 +138,7 @@ Result<File> Incoming::finish(std::string_view user_id, std::string_view title, 
   file.mime_type = mime_type(info);
   file.blob = blob_;
   file.size_bytes = static_cast<int64_t>(size_bytes_);
-  file.sha256 = hash_.finish();
+  file.sha256 = sha256();
   if (info.duration_s > 0) file.duration_s = info.duration_s;
   file.channels = info.channels;
   return file;
@@ -278,6 +286,14 @@ Result<bool> names_blob(Reader& reader, std::string_view blob) {
   static constexpr Statement kFile{"files.of_blob", "SELECT id FROM files WHERE blob = $1 LIMIT 1"};
   static constexpr Statement kOutput{"executions.of_blob",
                                      "SELECT id FROM transcription_executions WHERE output_key = $1 LIMIT 1"};
+  static constexpr Statement kPart{"uploads.of_blob",
+                                   "SELECT number FROM upload_parts WHERE upload_id = $1 AND blob = $2"};
+  constexpr std::string_view kUploads = "uploads/";
+  if (blob.starts_with(kUploads)) {
+    const std::string_view id =
+        blob.substr(kUploads.size(), blob.find('/', kUploads.size()) - kUploads.size());
+    return TRY(reader.row(kPart, id, blob)).has_value();
+  }
   if (TRY(reader.row(kFile, blob))) return true;
   return TRY(reader.row(kOutput, blob)).has_value();
 }

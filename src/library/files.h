@@ -40,8 +40,9 @@ struct File {
 // One thread at a time.
 class Incoming {
  public:
-  // Errors of both: those of Blobs.
+  // Under a new id, or `id`. Errors of both: those of Blobs.
   static Result<std::unique_ptr<Incoming>> begin(blob::Blobs& blobs, int64_t now_ms);
+  static Result<std::unique_ptr<Incoming>> begin(blob::Blobs& blobs, std::string id);
   Result<void> append(std::string_view bytes);
 
   // All bytes are there: looks what they are. `file_name` gives the title where `title` is empty. Errors:
@@ -49,6 +50,8 @@ class Incoming {
   Result<File> finish(std::string_view user_id, std::string_view title, std::string_view file_name);
 
   uint64_t size_bytes() const { return size_bytes_; }
+  // Of all bytes: none may come after it.
+  const std::string& sha256();
   void keep() { kept_ = true; }  // its row is durable
 
   ~Incoming();
@@ -63,6 +66,7 @@ class Incoming {
   const std::string blob_;
   std::unique_ptr<blob::Writer> writer_;
   Sha256 hash_;
+  std::string sha256_;  // once it was asked for
   uint64_t size_bytes_ = 0;
   bool committed_ = false;
   bool kept_ = false;

@@ -9,6 +9,7 @@
 #include "http/router.h"
 #include "jobs/hub.h"
 #include "jobs/slots.h"
+#include "library/uploads.h"
 #include "models/library.h"
 #include "pipeline/artifacts.h"
 #include "store/store.h"
@@ -23,6 +24,7 @@ struct Services {
   jobs::Slots& slots;
   models::Library& models;
   const pipeline::Artifacts& artifacts;
+  library::UploadsInWork& uploads;
   std::string user_id;  // whose requests these are, while there are no accounts
   uint64_t upload_limit_bytes = 0;
   const std::atomic<bool>& draining;

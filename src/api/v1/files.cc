@@ -133,6 +133,7 @@ void add_file_routes(http::Router& router, Services& services) {
   http::Route uploads{"POST", "/api/v1/files",
                       [&services](Request& request) { return upload(services, request); }};
   uploads.receive = [&services](Request& request) { return Upload::begin(services, request, {"title"}); };
+  uploads.slow = true;  // ffprobe
   router.add(std::move(uploads));
   router.get("/api/v1/files", bind(list));
   router.get("/api/v1/files/{id}", bind(show));

@@ -394,6 +394,7 @@ void add_transcription_routes(http::Router& router, Services& services) {
   uploads.receive = [&services](Request& request) {
     return Upload::begin(services, request, {"title", "profile_id", "options"});
   };
+  uploads.slow = true;  // ffprobe
   router.add(std::move(uploads));
   router.post(base, bind(create));
   router.get(base, bind(list));

@@ -1,0 +1,192 @@
+// Uploads over a real store and real blobs.
+
+#include "library/uploads.h"
+
+#include <gtest/gtest.h>
+
+#include "base/temporary_folder.h"
+#include "blob/file/file_blobs.h"
+#include "store/sqlite/sqlite_store.h"
+
+namespace hansard::library {
+namespace {
+
+class Uploads : public testing::Test {
+ protected:
+  Uploads() {
+    static constexpr store::Statement kUser{
+        "test.user",
+        "INSERT INTO users (id, username, role, created_at, updated_at) VALUES ($1, $1, 'user', 1, 1)"};
+    EXPECT_TRUE(store_->write([](store::Transaction& transaction) -> Result<void> {
+      TRY(transaction.change(kUser, "ann"));
+      return {};
+    }));
+  }
+
+  Upload add(int64_t size_bytes, std::optional<std::string> sha256 = {}) {
+    Upload wanted;
+    wanted.user_id = "ann";
+    wanted.name = "a.wav";
+    wanted.size_bytes = size_bytes;
+    wanted.sha256 = std::move(sha256);
+    Upload upload;
+    EXPECT_TRUE(store_->write([&](store::Transaction& transaction) -> Result<void> {
+      upload = TRY(add_upload(transaction, wanted));
+      return {};
+    }));
+    return upload;
+  }
+  Upload found(const std::string& id) {
+    std::optional<Upload> upload;
+    EXPECT_TRUE(store_->read([&](store::Reader& reader) -> Result<void> {
+      upload = TRY(find_upload(reader, "ann", id));
+      return {};
+    }));
+    return upload.value_or(Upload());
+  }
+  Result<UploadPart> put(const Upload& upload, int64_t number, std::string_view bytes) {
+    auto part = TRY(IncomingPart::begin(*blobs_, upload, number));
+    TRY(part->append(bytes));
+    return part->finish(*store_);
+  }
+  // Names of the blobs that are there.
+  std::set<std::string> blobs() {
+    std::set<std::string> names;
+    EXPECT_TRUE(blobs_->list("", [&](const blob::Found& found) { names.insert(found.name); }));
+    return names;
+  }
+  void age(const std::string& id) {
+    static constexpr store::Statement kAge{"test.age", "UPDATE uploads SET created_at = 1 WHERE id = $1"};
+    EXPECT_TRUE(store_->write([&](store::Transaction& transaction) -> Result<void> {
+      TRY(transaction.change(kAge, id));
+      return {};
+    }));
+  }
+
+  const TemporaryFolder folder_;
+  std::unique_ptr<store::Store> store_ = std::move(store::open_sqlite(folder_ / "test.db", {}).value());
+  std::unique_ptr<blob::Blobs> blobs_ = std::move(blob::open_file_blobs(folder_ / "blobs").value());
+};
+
+TEST(UploadParts, AreEightMegabytesUnlessThatWereTooMany) {
+  constexpr int64_t kMegabyte = 1 << 20;
+  EXPECT_EQ(part_bytes_for(1), 8 * kMegabyte);
+  EXPECT_EQ(part_bytes_for(80'000 * kMegabyte), 8 * kMegabyte);
+  EXPECT_EQ(part_bytes_for(80'000 * kMegabyte + 1), 9 * kMegabyte);
+  Upload upload;
+  upload.size_bytes = 17 * kMegabyte;
+  upload.part_bytes = part_bytes_for(upload.size_bytes);
+  EXPECT_EQ(upload.part_count(), 3);
+  EXPECT_EQ(upload.bytes_of_part(2), 8 * kMegabyte);
+  EXPECT_EQ(upload.bytes_of_part(3), kMegabyte);
+  upload.size_bytes = 16 * kMegabyte;
+  EXPECT_EQ(upload.part_count(), 2);
+  EXPECT_EQ(upload.bytes_of_part(2), 8 * kMegabyte);
+}
+
+TEST_F(Uploads, AreJoinedInTheOrderOfTheirNumbers) {
+  const std::string first(8 << 20, 'a');
+  const std::string last = "the end";
+  Upload upload = add(static_cast<int64_t>(first.size() + last.size()), sha256_hex(first + last));
+  ASSERT_TRUE(put(upload, 2, last));
+  EXPECT_EQ(found(upload.id).missing(), std::vector<int64_t>{1});
+  const auto early = assemble(*blobs_, found(upload.id));
+  ASSERT_FALSE(early);
+  EXPECT_EQ(early.error().code, ErrorCode::conflict);
+  ASSERT_TRUE(put(upload, 1, first));
+  const auto whole = assemble(*blobs_, found(upload.id));
+  ASSERT_TRUE(whole) << whole.error().message;
+  EXPECT_EQ((*whole)->size_bytes(), first.size() + last.size());
+  EXPECT_EQ((*whole)->sha256(), sha256_hex(first + last));
+}
+
+TEST_F(Uploads, APartSentAgainTakesThePlaceOfTheFirst) {
+  const Upload upload = add(4);
+  ASSERT_TRUE(put(upload, 1, "1111"));
+  const auto again = put(upload, 1, "2222");
+  ASSERT_TRUE(again);
+  const Upload now = found(upload.id);
+  ASSERT_EQ(now.parts.size(), 1U);
+  EXPECT_EQ(now.parts[0].sha256, sha256_hex("2222"));
+  EXPECT_EQ(blobs(), std::set<std::string>{again->blob});
+  const auto whole = assemble(*blobs_, now);
+  ASSERT_TRUE(whole);
+  EXPECT_EQ((*whole)->sha256(), sha256_hex("2222"));
+}
+
+TEST_F(Uploads, AWholeWithAnotherChecksumLeavesItsPartsAlone) {
+  const Upload upload = add(4, sha256_hex("good"));
+  ASSERT_TRUE(put(upload, 1, "evil"));
+  const auto whole = assemble(*blobs_, found(upload.id));
+  ASSERT_FALSE(whole);
+  EXPECT_EQ(whole.error().code, ErrorCode::invalid_request);
+  EXPECT_EQ(blobs().size(), 1U);
+  ASSERT_TRUE(put(upload, 1, "good"));
+  EXPECT_TRUE(assemble(*blobs_, found(upload.id)));
+}
+
+TEST_F(Uploads, APartThatIsReplacedWhileItsWholeIsJoinedIsNoticed) {
+  const Upload upload = add(4);
+  ASSERT_TRUE(put(upload, 1, "1111"));
+  const Upload before = found(upload.id);
+  ASSERT_TRUE(put(upload, 1, "2222"));
+  const auto whole = assemble(*blobs_, before);
+  ASSERT_FALSE(whole);
+  EXPECT_EQ(whole.error().code, ErrorCode::conflict);
+}
+
+TEST_F(Uploads, APartOfAnUploadThatIsGoneLeavesNothing) {
+  const Upload upload = add(4);
+  {
+    auto broken = std::move(IncomingPart::begin(*blobs_, upload, 1).value());
+    ASSERT_TRUE(broken->append("11"));
+  }
+  EXPECT_TRUE(blobs().empty());
+  ASSERT_TRUE(store_->write([&](store::Transaction& t) { return remove_upload(t, upload.id); }));
+  const auto late = put(upload, 1, "1111");
+  ASSERT_FALSE(late);
+  EXPECT_EQ(late.error().code, ErrorCode::not_found);
+  EXPECT_TRUE(blobs().empty());
+}
+
+TEST_F(Uploads, TheSweepLeavesPartsThatARowNames) {
+  const Upload upload = add(4);
+  const std::string part = put(upload, 1, "1111").value().blob;
+  const std::string stray = "uploads/" + upload.id + "/1.stray";
+  ASSERT_TRUE(blobs_->put(stray, "x"));
+  const auto swept =
+      blob::sweep(*blobs_, "uploads/", INT64_MAX, [&](const std::string& name) -> Result<bool> {
+        bool named = false;
+        TRY(store_->read([&](store::Reader& reader) -> Result<void> {
+          named = TRY(names_blob(reader, name));
+          return {};
+        }));
+        return named;
+      });
+  EXPECT_EQ(swept.value(), 1);
+  EXPECT_EQ(blobs(), std::set<std::string>{part});
+}
+
+TEST_F(Uploads, OldOnesAreRemovedUnlessSomebodyWorksOnThem) {
+  const Upload old = add(4);
+  const Upload held = add(4);
+  const Upload young = add(4);
+  for (const Upload& upload : {old, held, young}) ASSERT_TRUE(put(upload, 1, "1111"));
+  age(old.id);
+  age(held.id);
+  UploadsInWork in_work;
+  {
+    const auto hold = in_work.hold(held.id);
+    ASSERT_TRUE(hold);
+    EXPECT_FALSE(in_work.hold(held.id));
+    EXPECT_EQ(remove_abandoned_uploads(*store_, *blobs_, in_work).value(), 1);
+  }
+  EXPECT_TRUE(found(old.id).id.empty());
+  EXPECT_EQ(blobs().size(), 2U);
+  EXPECT_EQ(remove_abandoned_uploads(*store_, *blobs_, in_work).value(), 1);
+  EXPECT_EQ(found(young.id).parts.size(), 1U);
+  EXPECT_EQ(blobs().size(), 1U);
+}
+
+}  // namespace
+}  // namespace hansard::library

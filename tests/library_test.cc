@@ -1,0 +1,181 @@
+// What people keep on the server, over HTTP: recordings in parts.
+
+#include <gtest/gtest.h>
+
+#include <csignal>
+
+#include <fmt/format.h>
+
+#include "base/file.h"
+#include "base/hash.h"
+#include "program.h"
+#include "serving.h"
+
+namespace hansard {
+namespace {
+
+namespace bj = json::bj;
+namespace fs = std::filesystem;
+using http::Client;
+using http::ClientResponse;
+
+class ServedLibraryModel : public Program {
+ protected:
+  Serving serve(const std::vector<std::string>& more = {}) const {
+    std::vector<std::string> environment{
+        fmt::format("PATH={}", std::getenv("PATH")), fmt::format("HOME={}", (folder_ / "home").string()),
+        fmt::format("HANSARD_DATA_DIR={}", data().string()),
+        fmt::format("HANSARD_MODEL_PATH={}", models().string()), "LC_ALL=C.UTF-8"};
+    environment.insert(environment.end(), more.begin(), more.end());
+    return {HANSARD_BINARY_DIR "/bin/hansard", folder_ / "server.log", environment};
+  }
+  fs::path data() const { return folder_ / "data"; }
+  static bj::object object(const ClientResponse& response) {
+    return json::parse_object(response.body).value_or(bj::object());
+  }
+  static std::string text(const bj::object& object, std::string_view name) {
+    const bj::value* value = object.if_contains(name);
+    return value != nullptr && value->is_string() ? std::string(value->get_string()) : "";
+  }
+  // The code and the field of a refusal.
+  static std::string refusal(const ClientResponse& response) {
+    const bj::object answer = object(response);
+    const bj::value* error = answer.if_contains("error");
+    if (error == nullptr) return "(none)";
+    return fmt::format("{} {} {}", response.status, text(error->as_object(), "code"),
+                       text(error->as_object(), "field"));
+  }
+  size_t files_under(const fs::path& folder) const {
+    size_t count = 0;
+    std::error_code error;
+    for (fs::recursive_directory_iterator at(folder, error), end; !error && at != end; at.increment(error)) {
+      count += at->is_regular_file() ? 1 : 0;
+    }
+    return count;
+  }
+
+  // Nine megabytes of sound, which are two parts.
+  static std::string long_recording() {
+    uint32_t seed = 1;
+    return wav(4'700'000, [&seed](size_t) {
+      seed = seed * 1664525 + 1013904223;
+      return static_cast<double>(seed >> 16) / 65536 - 0.5;
+    });
+  }
+  static constexpr size_t kPartBytes = 8 << 20;
+  std::string begin_upload(const Serving& server, const std::string& bytes, const std::string& sha256) const {
+    const ClientResponse made = server.request(
+        "POST", "/api/v1/uploads",
+        json::to_text(bj::object{{"name", "long.wav"}, {"size_bytes", bytes.size()}, {"sha256", sha256}}));
+    EXPECT_EQ(made.status, 201) << made.body;
+    EXPECT_EQ(object(made).at("part_bytes"), static_cast<int64_t>(kPartBytes));
+    return text(object(made), "id");
+  }
+  ClientResponse put(const Serving& server, const std::string& id, int number, std::string_view bytes) const {
+    return server.request("PUT", fmt::format("/api/v1/uploads/{}/parts/{}", id, number), bytes);
+  }
+};
+
+TEST_F(ServedLibraryModel, AnUploadInPartsGoesOnAfterARestartAndBecomesOneFile) {
+  const std::string bytes = long_recording();
+  const std::string_view first = std::string_view(bytes).substr(0, kPartBytes);
+  const std::string_view second = std::string_view(bytes).substr(kPartBytes);
+  std::string id;
+  {
+    Serving server = serve();
+    ASSERT_TRUE(server.listens()) << server.log();
+    id = begin_upload(server, bytes, sha256_hex(bytes));
+    const ClientResponse part = put(server, id, 2, second);
+    EXPECT_EQ(part.status, 200) << part.body;
+    EXPECT_EQ(text(object(part), "sha256"), sha256_hex(second));
+    EXPECT_EQ(refusal(server.request("POST", "/api/v1/uploads/" + id + ":complete")), "409 CONFLICT ");
+    // The next part breaks off, and the server dies.
+    Client broken(server.port());
+    broken.send(fmt::format(
+        "PUT /api/v1/uploads/{}/parts/1 HTTP/1.1\r\nHost: localhost\r\nContent-Length: {}\r\n\r\nRIFF", id,
+        first.size()));
+    server.child().kill(SIGKILL);
+    server.child().wait();
+  }
+  Serving server = serve();
+  ASSERT_TRUE(server.listens()) << server.log();
+  const bj::object there = object(server.get("/api/v1/uploads/" + id));
+  EXPECT_EQ(there.at("received_bytes"), static_cast<int64_t>(second.size()));
+  ASSERT_EQ(there.at("parts").as_array().size(), 1U);
+  EXPECT_EQ(there.at("parts").as_array()[0].at("number"), 2);
+  EXPECT_EQ(put(server, id, 1, first).status, 200);
+  const ClientResponse completed = server.request("POST", "/api/v1/uploads/" + id + ":complete");
+  EXPECT_EQ(completed.status, 201) << completed.body;
+  const bj::object file = object(completed);
+  EXPECT_EQ(file.at("status"), "ready");
+  EXPECT_EQ(file.at("title"), "long.wav");
+  EXPECT_EQ(text(file, "sha256"), sha256_hex(bytes));
+  // Once more gives the same file, and the parts are gone.
+  const ClientResponse again = server.request("POST", "/api/v1/uploads/" + id + ":complete");
+  EXPECT_EQ(again.status, 200);
+  EXPECT_EQ(again.body, completed.body);
+  EXPECT_EQ(again.headers.at("location"), completed.headers.at("location"));
+  EXPECT_EQ(server.get("/api/v1/uploads/" + id).status, 404);
+  EXPECT_EQ(put(server, id, 1, first).status, 404);
+  EXPECT_EQ(files_under(data() / "blobs"), 1U);
+  EXPECT_EQ(server.get("/api/v1/files/" + text(file, "id") + "/audio").body, bytes);
+}
+
+TEST_F(ServedLibraryModel, WhatIsWrongWithAnUploadInPartsIsSaid) {
+  Serving server = serve({"HANSARD_MAX_UPLOAD_MB=16"});
+  ASSERT_TRUE(server.listens()) << server.log();
+  const auto create = [&](std::string_view body, std::string_view headers = {}) {
+    return server.request("POST", "/api/v1/uploads", body, headers);
+  };
+  EXPECT_EQ(refusal(create(R"({"size_bytes":1})")), "422 UNPROCESSABLE name");
+  EXPECT_EQ(refusal(create(R"({"name":"a"})")), "422 UNPROCESSABLE size_bytes");
+  EXPECT_EQ(refusal(create(R"({"name":"a","size_bytes":0})")), "422 UNPROCESSABLE size_bytes");
+  EXPECT_EQ(refusal(create(R"({"name":"a","size_bytes":1.5})")), "422 UNPROCESSABLE size_bytes");
+  EXPECT_EQ(refusal(create(R"({"name":"a","size_bytes":16777217})")), "413 PAYLOAD_TOO_LARGE size_bytes");
+  EXPECT_EQ(refusal(create(R"({"name":"a","size_bytes":18446744073709551615})")),
+            "413 PAYLOAD_TOO_LARGE size_bytes");
+  EXPECT_EQ(refusal(create(R"({"name":"a","size_bytes":1,"sha256":"F"})")), "422 UNPROCESSABLE sha256");
+  EXPECT_EQ(refusal(create(R"({"name":"a","size_bytes":1,"more":1})")), "400 INVALID_REQUEST more");
+
+  const std::string key = "Idempotency-Key: one\r\n";
+  const std::string wanted = R"({"name":"a.wav","size_bytes":4})";
+  const ClientResponse made = create(wanted, key);
+  EXPECT_EQ(create(wanted, key).body, made.body);
+  EXPECT_EQ(create(R"({"name":"b.wav","size_bytes":4})", key).status, 409);
+  const std::string id = text(object(made), "id");
+  for (const char* number : {"0", "2", "-1", "one", "1x", "99999999999999999999"}) {
+    EXPECT_EQ(refusal(server.request("PUT", "/api/v1/uploads/" + id + "/parts/" + number, "1234")),
+              "422 UNPROCESSABLE n")
+        << number;
+  }
+  EXPECT_EQ(refusal(put(server, id, 1, "123")), "422 UNPROCESSABLE size_bytes");
+  for (const char* chunks : {"5\r\n12345\r\n0\r\n\r\n", "3\r\n123\r\n0\r\n\r\n"}) {
+    Client client(server.port());
+    client.send(fmt::format(
+        "PUT /api/v1/uploads/{}/parts/1 HTTP/1.1\r\nHost: localhost\r\nTransfer-Encoding: chunked\r\n\r\n{}",
+        id, chunks));
+    EXPECT_EQ(refusal(client.receive()), "422 UNPROCESSABLE size_bytes") << chunks;
+  }
+  EXPECT_EQ(put(server, "up_x", 1, "1234").status, 404);
+  EXPECT_EQ(files_under(data() / "blobs"), 0U);
+
+  // What arrived is no recording: nothing becomes of it, and deleting it leaves nothing.
+  EXPECT_EQ(put(server, id, 1, "1234").status, 200);
+  EXPECT_EQ(server.request("POST", "/api/v1/uploads/" + id + ":complete").status, 415);
+  EXPECT_EQ(object(server.get("/api/v1/uploads/" + id)).at("received_bytes"), 4);
+  EXPECT_EQ(server.request("DELETE", "/api/v1/uploads/" + id).status, 204);
+  EXPECT_EQ(server.request("DELETE", "/api/v1/uploads/" + id).status, 404);
+  EXPECT_EQ(server.request("POST", "/api/v1/uploads/" + id + ":complete").status, 404);
+  const ClientResponse promised =
+      create(json::to_text(bj::object{{"name", "a"}, {"size_bytes", 4}, {"sha256", sha256_hex("good")}}));
+  const std::string other = text(object(promised), "id");
+  EXPECT_EQ(put(server, other, 1, "evil").status, 200);
+  EXPECT_EQ(refusal(server.request("POST", "/api/v1/uploads/" + other + ":complete")),
+            "422 UNPROCESSABLE sha256");
+  EXPECT_EQ(server.request("DELETE", "/api/v1/uploads/" + other).status, 204);
+  EXPECT_EQ(files_under(data() / "blobs"), 0U);
+  EXPECT_TRUE(object(server.get("/api/v1/files")).at("items").as_array().empty());
+}
+
+}  // namespace
+}  // namespace hansard
