@@ -104,6 +104,7 @@ Result<std::unique_ptr<engine::Provider>> open_provider(const Config& config,
   if (const int64_t limit_mb = config.integer("SPEECH_ENGINE_MEMORY_LIMIT"); limit_mb > 0) {
     process.memory_limit_bytes = static_cast<uint64_t>(limit_mb) * 1'000'000;
   }
+  process.gpu_code_folder = config.data_folder() / "gpu";
   return engine::make_process_provider(std::move(process));
 }
 

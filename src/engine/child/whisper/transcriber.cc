@@ -1,5 +1,7 @@
 #include "engine/child/whisper/transcriber.h"
 
+#include <dlfcn.h>
+
 #include <algorithm>
 #include <optional>
 
@@ -91,12 +93,19 @@ class LocalTranscriber final : public Transcriber {
   Resolved resolved_;
 };
 
-bool has_cuda() {
+// Why models cannot run on a GPU; empty where they can. CTranslate2 finds the device by the driver alone, and
+// loads cuBLAS when the first window is encoded: too late to take the processor instead.
+std::string no_cuda_reason() {
   try {
-    return ctranslate2::get_device_count(ctranslate2::Device::CUDA) > 0;
+    if (ctranslate2::get_device_count(ctranslate2::Device::CUDA) == 0) return "no CUDA device was found";
   } catch (const std::exception&) {
-    return false;
+    return "no CUDA device was found";
   }
+  if (::dlopen("libcublas.so.12", RTLD_LAZY | RTLD_LOCAL) == nullptr) {
+    return "there is a CUDA device, but not cuBLAS 12 (libcublas.so.12): install it, or put its folder into "
+           "LD_LIBRARY_PATH";
+  }
+  return {};
 }
 
 }  // namespace
@@ -114,12 +123,14 @@ Result<std::unique_ptr<Transcriber>> Transcriber::load(const ModelFiles& files,
 
 Result<Resolved> resolve(const EngineOptions& options) {
   Resolved resolved;
-  const bool cuda = options.device != Device::cpu && has_cuda();
+  const std::string missing = options.device == Device::cpu ? "" : no_cuda_reason();
+  const bool cuda = options.device != Device::cpu && missing.empty();
   if (options.device == Device::cuda && !cuda) {
-    return fail(ErrorCode::invalid_request, "There is no CUDA device here. Use the device cpu or auto.");
+    return fail(ErrorCode::invalid_request,
+                fmt::format("The device cuda cannot be used: {}. Or use the device cpu or auto.", missing));
   }
   resolved.device = cuda ? Device::cuda : Device::cpu;
-  if (options.device == Device::automatic && !cuda) resolved.note = "no CUDA device was found";
+  resolved.note = missing;
   resolved.compute_type = options.compute_type;
   if (resolved.compute_type == ComputeType::automatic) {
     resolved.compute_type = cuda ? ComputeType::float16 : ComputeType::int8;
