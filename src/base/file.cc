@@ -1,6 +1,7 @@
 #include "base/file.h"
 
 #include <fcntl.h>
+#include <sys/file.h>
 #include <sys/stat.h>
 #include <sys/statvfs.h>
 
@@ -9,14 +10,30 @@
 #include <fmt/format.h>
 
 #include "base/id.h"
+#include "base/seam.h"
 
 namespace hansard {
 namespace {
 
+constexpr std::string_view kTemporaryPrefix = ".hansard-";
+constexpr std::string_view kTemporarySuffix = ".tmp";
+
 // A name of its own length, since `path` may have the longest there can be; by chance, since a process of the
 // same number may have left one, or run on another machine that shares the folder.
 std::filesystem::path temporary_beside(const std::filesystem::path& path) {
-  return path.parent_path() / fmt::format(".hansard-{}.tmp", random_hex(8));
+  return path.parent_path() / fmt::format("{}{}{}", kTemporaryPrefix, random_hex(8), kTemporarySuffix);
+}
+
+// A new file that is locked while it is open, which tells it from one whose writer was killed.
+Result<UniqueFd> create_locked(const std::filesystem::path& path, unsigned mode) {
+  for (;;) {
+    UniqueFd fd(::open(path.c_str(), O_WRONLY | O_CREAT | O_EXCL | O_CLOEXEC, mode));
+    if (!fd) return fail(system_error("cannot create the file", errno));
+    // Where there are no locks nobody takes it for abandoned either.
+    if (::flock(fd.get(), LOCK_SH) != 0) return fd;
+    struct stat status = {};
+    if (::fstat(fd.get(), &status) != 0 || status.st_nlink > 0) return fd;
+  }
 }
 
 }  // namespace
@@ -68,18 +85,31 @@ Result<void> write_all(int fd, std::string_view bytes) {
 Result<void> write_file_atomically(const std::filesystem::path& path, std::string_view bytes, Sync sync,
                                    unsigned mode) {
   const std::filesystem::path temporary = temporary_beside(path);
-  UniqueFd fd(::open(temporary.c_str(), O_WRONLY | O_CREAT | O_EXCL | O_CLOEXEC, mode));
-  if (!fd) return fail(system_error("cannot create the file", errno));
+  const UniqueFd fd = TRY(create_locked(temporary, mode));
   const auto write_and_rename = [&]() -> Result<void> {
     TRY(write_all(fd.get(), bytes));
+    seam("file.after_write");
     if (sync == Sync::yes && ::fsync(fd.get()) != 0) return fail(system_error("cannot sync the file", errno));
+    seam("file.after_sync");
     if (::rename(temporary.c_str(), path.c_str()) != 0) return fail(system_error("cannot rename", errno));
+    seam("file.after_rename");
     if (sync == Sync::yes) TRY(sync_folder(path.parent_path()));
     return {};
   };
   Result<void> result = write_and_rename();
   if (!result) ::unlink(temporary.c_str());
   return result;
+}
+
+void remove_cut_off_writes(const std::filesystem::path& folder) {
+  std::error_code error;
+  for (std::filesystem::directory_iterator files(folder, error), end; !error && files != end;
+       files.increment(error)) {
+    const std::string name = files->path().filename();
+    if (!name.starts_with(kTemporaryPrefix) || !name.ends_with(kTemporarySuffix)) continue;
+    const UniqueFd fd(::open(files->path().c_str(), O_RDONLY | O_CLOEXEC | O_NOFOLLOW));
+    if (fd && ::flock(fd.get(), LOCK_EX | LOCK_NB) == 0) ::unlink(files->path().c_str());
+  }
 }
 
 Result<void> sync_folder(const std::filesystem::path& folder) {

@@ -37,6 +37,9 @@ enum class Sync {
 Result<void> write_file_atomically(const std::filesystem::path& path, std::string_view bytes, Sync sync,
                                    unsigned mode = 0600);
 
+// Removes what such writes left in a folder when their process was killed; those in progress stay.
+void remove_cut_off_writes(const std::filesystem::path& folder);
+
 // After it, what was made or renamed in the folder survives a power cut.
 Result<void> sync_folder(const std::filesystem::path& folder);
 

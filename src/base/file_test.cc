@@ -3,6 +3,7 @@
 #include "base/temporary_folder.h"
 
 #include <fcntl.h>
+#include <sys/file.h>
 #include <sys/resource.h>
 #include <sys/stat.h>
 
@@ -166,6 +167,29 @@ TEST_F(File, UnnamedFilesHaveNoName) {
 TEST_F(File, RoomIsMeasured) {
   EXPECT_GT(free_bytes(folder_).value(), 0U);
   EXPECT_EQ(free_bytes(folder_ / "absent").error().code, ErrorCode::not_found);
+}
+
+TEST_F(File, WhatAKilledWriteLeftIsRemovedAndNothingElse) {
+  write(".hansard-0123456789abcdef.tmp", "cut off");
+  write(".hansard-note", "mine");
+  const fs::path in_work = write(".hansard-fedcba9876543210.tmp", "in work");
+  const UniqueFd fd(::open(in_work.c_str(), O_RDONLY | O_CLOEXEC));
+  ASSERT_EQ(::flock(fd.get(), LOCK_SH), 0);
+  remove_cut_off_writes(folder_);
+  EXPECT_FALSE(fs::exists(folder_ / ".hansard-0123456789abcdef.tmp"));
+  EXPECT_TRUE(fs::exists(in_work));
+  EXPECT_EQ(files(), 2);
+}
+
+TEST_F(File, WritesAndWhoTidiesUpAfterThemDoNoHarmToEachOther) {
+  std::jthread tidy([&](const std::stop_token& stop) {
+    while (!stop.stop_requested()) remove_cut_off_writes(folder_);
+  });
+  for (int i = 0; i < 50; ++i) {
+    const Result<void> written = write_file_atomically(folder_ / "file", std::string(10'000, 'x'), Sync::no);
+    ASSERT_TRUE(written) << written.error().message;
+  }
+  EXPECT_EQ(read_file(folder_ / "file", 20'000)->size(), 10'000U);
 }
 
 }  // namespace

@@ -5,7 +5,6 @@
 #include <sys/stat.h>
 
 #include <algorithm>
-#include <chrono>
 #include <vector>
 
 #include "base/file.h"
@@ -28,17 +27,15 @@ bool is_artifact_name(std::string_view name) {
   return name.size() >= 64 && name.find_first_not_of("0123456789abcdef-") == std::string_view::npos;
 }
 
-// Everything under the cache's folder that looks like an artifact (`temporary` false) or like a write that
-// was cut off. What vanishes meanwhile is passed over.
-std::vector<Entry> entries(const fs::path& folder, bool temporary) {
+// Every artifact under the cache's folder. What vanishes meanwhile is passed over.
+std::vector<Entry> entries(const fs::path& folder) {
   std::vector<Entry> found;
   std::error_code error;
   for (fs::directory_iterator stages(folder, error), end; !error && stages != end; stages.increment(error)) {
     std::error_code inner;
     for (fs::directory_iterator files(stages->path(), inner), none; !inner && files != none;
          files.increment(inner)) {
-      const std::string name = files->path().filename();
-      if (is_artifact_name(name) == temporary) continue;
+      if (!is_artifact_name(files->path().filename().string())) continue;
       struct stat status = {};
       if (::lstat(files->path().c_str(), &status) != 0 || !S_ISREG(status.st_mode)) continue;
       found.push_back(
@@ -48,12 +45,10 @@ std::vector<Entry> entries(const fs::path& folder, bool temporary) {
   return found;
 }
 
-// Somebody may be writing the young ones.
 void remove_abandoned_writes(const fs::path& folder) {
-  const auto now = std::chrono::system_clock::to_time_t(std::chrono::system_clock::now());
-  constexpr time_t kDay = 24 * 3600;
-  for (const Entry& entry : entries(folder, true)) {
-    if (entry.used.tv_sec < now - kDay) ::unlink(entry.path.c_str());
+  std::error_code error;
+  for (fs::directory_iterator stages(folder, error), end; !error && stages != end; stages.increment(error)) {
+    remove_cut_off_writes(stages->path());
   }
 }
 
@@ -125,7 +120,7 @@ Result<void> Artifacts::save(const Key& key, std::string_view bytes) const {
 
 std::map<std::string, Artifacts::Usage> Artifacts::usage() const {
   std::map<std::string, Usage> by_stage;
-  for (const Entry& entry : entries(folder_, false)) {
+  for (const Entry& entry : entries(folder_)) {
     by_stage[entry.stage].bytes += entry.size_bytes;
     by_stage[entry.stage].count += 1;
   }
@@ -139,7 +134,7 @@ void Artifacts::evict() const {
 
 void Artifacts::forget(std::string_view recording) const {
   const std::string prefix = recording_prefix(recording);
-  for (const Entry& entry : entries(folder_, false)) {
+  for (const Entry& entry : entries(folder_)) {
     if (entry.path.filename().string().starts_with(prefix)) remove_unless_in_use(entry.path);
   }
 }
@@ -150,7 +145,7 @@ Artifacts::Usage Artifacts::clear() const {
 }
 
 Artifacts::Usage Artifacts::evict_down_to(uint64_t limit_bytes) const {
-  std::vector<Entry> all = entries(folder_, false);
+  std::vector<Entry> all = entries(folder_);
   std::sort(all.begin(), all.end(), [](const Entry& a, const Entry& b) {
     return std::pair(a.used.tv_sec, a.used.tv_nsec) < std::pair(b.used.tv_sec, b.used.tv_nsec);
   });
