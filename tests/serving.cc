@@ -39,10 +39,11 @@ http::ClientResponse Serving::request(std::string_view method, std::string_view 
   return http::Client(port_).request(method, target, body, headers);
 }
 
-std::string Serving::submit(std::string_view recording,
-                            const std::map<std::string, std::string>& fields) const {
-  const auto response = request("POST", "/api/v1/transcriptions:submit",
-                                http::form(recording, "recording.wav", fields), http::kFormHeader);
+std::string Serving::submit(std::string_view recording, const std::map<std::string, std::string>& fields,
+                            std::string_view headers) const {
+  const auto response =
+      request("POST", "/api/v1/transcriptions:submit", http::form(recording, "recording.wav", fields),
+              std::string(http::kFormHeader).append(headers));
   const auto job = json::parse_object(response.body);
   return response.status == 202 && job ? std::string(job->at("id").as_string()) : std::string();
 }

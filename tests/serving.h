@@ -31,7 +31,8 @@ class Serving {
                                std::string_view headers = {}) const;
   http::ClientResponse get(std::string_view target) const { return request("GET", target); }
   // Hands in a recording to be transcribed: the job's id, empty where it was not accepted.
-  std::string submit(std::string_view recording, const std::map<std::string, std::string>& fields = {}) const;
+  std::string submit(std::string_view recording, const std::map<std::string, std::string>& fields = {},
+                     std::string_view headers = {}) const;
   // Waits for a job's end through its events; its JSON.
   json::bj::object wait_for_end(const std::string& id) const;
 

@@ -2,6 +2,6 @@
 
 namespace hansard {
 
-void seam(const char* /*point*/) {}
+void seam(const char* /*point*/, std::string_view /*what*/) {}
 
 }  // namespace hansard

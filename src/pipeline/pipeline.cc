@@ -264,13 +264,15 @@ class Run {
   }
 
   std::optional<engine::GroupText> load_group(const engine::Plan& plan, int group) {
-    const auto bytes = load(group_key(group));
+    const Key artifact = group_key(group);
+    const auto bytes = load(artifact);
     if (!bytes) return std::nullopt;
     const auto object = json::parse_object(*bytes);
     if (!object) return std::nullopt;
     auto text = engine::group_from_json(*object);
     const auto windows = static_cast<size_t>(plan.groups[static_cast<size_t>(group)].window_count);
     if (!text || text->group != group || text->windows.size() != windows) return std::nullopt;
+    seam("pipeline.group_reused", artifact.file_name());
     return std::move(*text);
   }
 
@@ -292,9 +294,10 @@ class Run {
 
   void take_group(const engine::Plan& plan, engine::GroupText text) {
     const auto index = static_cast<size_t>(text.group);
-    seam("pipeline.group_decoded");
-    save(group_key(text.group), bj::serialize(engine::to_json(text)));
-    seam("pipeline.group_saved");
+    const Key artifact = group_key(text.group);
+    seam("pipeline.group_decoded", artifact.file_name());
+    save(artifact, bj::serialize(engine::to_json(text)));
+    seam("pipeline.group_saved", artifact.file_name());
     groups_[index] = std::move(text);
     tell_of_words(plan);
   }

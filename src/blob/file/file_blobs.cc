@@ -29,10 +29,10 @@ Result<void> make_folders(const fs::path& root, const fs::path& folder) {
 
 class FileWriter : public Writer {
  public:
-  FileWriter(fs::path root, fs::path temporary, fs::path target, UniqueFd fd)
+  FileWriter(fs::path root, fs::path temporary, std::string name, UniqueFd fd)
       : root_(std::move(root)),
         temporary_(std::move(temporary)),
-        target_(std::move(target)),
+        name_(std::move(name)),
         fd_(std::move(fd)) {}
   ~FileWriter() override {
     if (!temporary_.empty()) ::unlink(temporary_.c_str());
@@ -49,24 +49,25 @@ class FileWriter : public Writer {
       (void)::sync_file_range(fd_.get(), started_, written_ - started_, SYNC_FILE_RANGE_WRITE);
       started_ = written_;
     }
-    seam("blob.after_write");
+    seam("blob.after_write", name_);
     return {};
   }
 
   Result<void> commit() override {
     if (::fsync(fd_.get()) != 0) return fail(system_error("cannot sync the file", errno));
-    seam("blob.after_sync");
-    TRY(make_folders(root_, target_.parent_path()));
-    if (::rename(temporary_.c_str(), target_.c_str()) != 0) return fail(system_error("cannot rename", errno));
+    seam("blob.after_sync", name_);
+    const fs::path target = root_ / name_;
+    TRY(make_folders(root_, target.parent_path()));
+    if (::rename(temporary_.c_str(), target.c_str()) != 0) return fail(system_error("cannot rename", errno));
     temporary_.clear();
-    seam("blob.after_rename");
-    return sync_folder(target_.parent_path());
+    seam("blob.after_rename", name_);
+    return sync_folder(target.parent_path());
   }
 
  private:
   fs::path root_;
   fs::path temporary_;  // empty once it has its name
-  fs::path target_;
+  std::string name_;
   UniqueFd fd_;
   int64_t written_ = 0;
   int64_t started_ = 0;  // what the disk was told to write
@@ -81,7 +82,7 @@ class FileBlobs : public Blobs {
     const fs::path temporary = root_ / kUnfinished / random_hex(16);
     UniqueFd fd(::open(temporary.c_str(), O_WRONLY | O_CREAT | O_EXCL | O_CLOEXEC, 0600));
     if (!fd) return fail(system_error("cannot create the file", errno));
-    return std::make_unique<FileWriter>(root_, temporary, root_ / name, std::move(fd));
+    return std::make_unique<FileWriter>(root_, temporary, std::string(name), std::move(fd));
   }
 
   Result<UniqueFd> open(std::string_view name) override {

@@ -16,6 +16,7 @@
 
 #include "base/audio.h"
 #include "base/log.h"
+#include "base/seam.h"
 #include "engine/child/diarize/diarizer.h"
 #include "engine/child/speech/speech.h"
 #include "engine/child/whisper/transcriber.h"
@@ -114,6 +115,7 @@ class Session {
   }
 
   Result<void> dispatch(Message& message, std::stop_token stop) {
+    seam("engine.request", message.type);
     if (message.type == "hello") return hello(message);
     if (message.type == "load") return load(message);
     if (message.type == "plan") return plan(message, stop);
