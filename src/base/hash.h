@@ -4,7 +4,6 @@
 #include <cstddef>
 #include <memory>
 #include <span>
-#include <stop_token>
 #include <string>
 #include <string_view>
 
@@ -30,8 +29,7 @@ class Sha256 {
 
 std::string sha256_hex(std::string_view bytes);
 
-// Hashes a whole file from its start, whatever the descriptor's position, which stays as it is. A stop gives
-// canceled.
-Result<std::string> sha256_of_file(int fd, const std::stop_token& stop = {});
+// Hashes a whole file from its start, whatever the descriptor's position, which stays as it is.
+Result<std::string> sha256_of_file(int fd);
 
 }  // namespace hansard

@@ -67,16 +67,25 @@ inline constexpr auto kBodySilence = 30s;
 inline constexpr uint64_t kBodyBytesPerSecond = 256;
 // A kept connection without a request.
 inline constexpr auto kIdleTime = 75s;
-// A client that takes nothing for so long is gone.
+// A client that takes less than a piece in so long is gone.
 inline constexpr auto kWriteSilence = 30s;
+inline constexpr size_t kWritePiece = 64 << 10;
 // After a refusal the rest of a body is read for so long, so that the client reads the answer.
 inline constexpr auto kLinger = 2s;
-// Connections at once, event streams among them; each costs a few kilobytes.
+// Connections at once, event streams among them; each costs a few kilobytes, over TLS some tens of them.
 inline constexpr size_t kConnections = 10'000;
+// So many more are told that there are too many; the rest is closed without a word.
+inline constexpr size_t kRefusedConnections = 64;
+// Descriptors kept for the database, recordings and engines.
+inline constexpr size_t kOtherDescriptors = 512;
+// Bodies streamed at once; each has two pieces of kBodyPiece in memory.
+inline constexpr size_t kStreamedBodies = 64;
 // Threads that run handlers: they wait for the database's disk.
 inline constexpr int kHttpWorkers = 8;
 // Threads that run handlers of slow routes: they wait for ffmpeg, or copy whole recordings.
 inline constexpr int kHttpSlowWorkers = 8;
+// The end of a TLS connection is said, and its answer waited for so long.
+inline constexpr auto kTlsGoodbye = 100ms;
 // A comment on an event stream, so that proxies keep it open.
 inline constexpr auto kEventComment = 15s;
 // Headers of one part of a multipart body: a name and a file's name.

@@ -63,6 +63,7 @@ Router::Match Router::match(std::string_view method, std::string_view path) cons
     if (!result.allow.empty()) result.allow += ", ";
     result.allow += entry.route.method == "GET" ? "GET, HEAD" : entry.route.method;
   }
+  if (!result.allow.empty()) result.allow += ", OPTIONS";
   return result;
 }
 

@@ -37,8 +37,8 @@ TEST(Router, FindsTheRoute) {
 }
 
 TEST(Router, SaysWhatIsAllowed) {
-  EXPECT_EQ(found("PUT", "/files"), "allow GET, HEAD, POST");
-  EXPECT_EQ(found("GET", "/files/f1:restore"), "allow POST");
+  EXPECT_EQ(found("PUT", "/files"), "allow GET, HEAD, POST, OPTIONS");
+  EXPECT_EQ(found("GET", "/files/f1:restore"), "allow POST, OPTIONS");
 }
 
 TEST(Router, KnowsWhatIsNotThere) {

@@ -15,6 +15,7 @@
 
 #include <boost/asio.hpp>
 #include <boost/asio/experimental/awaitable_operators.hpp>
+#include <boost/asio/ssl/stream.hpp>
 #include <boost/beast/core/flat_buffer.hpp>
 #include <boost/beast/http.hpp>
 
@@ -27,6 +28,7 @@
 #include "base/log.h"
 #include "http/compress.h"
 #include "http/field.h"
+#include "http/forwarded.h"
 #include "http/range.h"
 
 namespace hansard::http {
@@ -53,26 +55,94 @@ bool is_request_id(std::string_view id) {
          std::all_of(id.begin(), id.end(), [](char c) { return c > ' ' && c < 127; });
 }
 
-// What all connections share. Everything but `pool` is used on the io thread alone.
+// A connection's bytes, through TLS where there is a certificate. One read and one write may be in work at a
+// time, both on the io thread.
+class Stream {
+ public:
+  using executor_type = tcp::socket::executor_type;
+
+  Stream(tcp::socket socket, SSL_CTX* tls) : socket_(std::move(socket)) {
+    if (tls != nullptr) tls_ = std::make_unique<asio::ssl::stream<tcp::socket&>>(socket_, SSL_new(tls));
+  }
+  executor_type get_executor() { return socket_.get_executor(); }
+  tcp::socket& socket() { return socket_; }
+  bool secure() const { return tls_ != nullptr; }
+
+  template <typename Buffers, typename Token>
+  auto async_read_some(const Buffers& buffers, Token&& token) {
+    return tls_ ? tls_->async_read_some(buffers, std::forward<Token>(token))
+                : socket_.async_read_some(buffers, std::forward<Token>(token));
+  }
+  template <typename Buffers, typename Token>
+  auto async_write_some(const Buffers& buffers, Token&& token) {
+    return tls_ ? tls_->async_write_some(buffers, std::forward<Token>(token))
+                : socket_.async_write_some(buffers, std::forward<Token>(token));
+  }
+  // Of secure streams alone.
+  awaitable<error_code> handshake() {
+    const auto [error] = co_await tls_->async_handshake(asio::ssl::stream_base::server, kAwait);
+    co_return error;
+  }
+  awaitable<void> say_goodbye() { co_await tls_->async_shutdown(kAwait); }
+
+ private:
+  tcp::socket socket_;
+  std::unique_ptr<asio::ssl::stream<tcp::socket&>> tls_;
+};
+
+// What all connections share. Everything but the pools and the counts is used on the io thread alone.
 struct Shared {
+  explicit Shared(const ServerOptions& given)
+      : options(given),
+        pool(static_cast<size_t>(given.workers)),
+        slow_pool(static_cast<size_t>(std::min(given.workers, limits::kHttpSlowWorkers))),
+        connection_limit(given.connections) {}
+
   ServerOptions options;
   Router router;
+  Networks trusted;
+  TlsContext tls;
   asio::io_context io{1};
-  asio::thread_pool pool{limits::kHttpWorkers};
-  asio::thread_pool slow_pool{limits::kHttpSlowWorkers};
+  asio::thread_pool pool;
+  asio::thread_pool slow_pool;
   std::unordered_set<class Connection*> connections;
+  size_t connection_limit;
+  size_t streamed_bodies = 0;
   bool draining = false;
+  std::atomic<size_t> connection_count = 0;
+  std::atomic<size_t> stream_count = 0;
+};
+
+// Counts while it lives.
+template <typename Counter>
+class Counted {
+ public:
+  explicit Counted(Counter& counter) : counter_(counter) { ++counter_; }
+  ~Counted() { --counter_; }
+  Counted(const Counted&) = delete;
+  Counted& operator=(const Counted&) = delete;
+
+ private:
+  Counter& counter_;
 };
 
 class Connection : public std::enable_shared_from_this<Connection> {
  public:
-  Connection(Shared& shared, tcp::socket socket)
-      : shared_(shared), socket_(std::move(socket)), timer_(shared.io), events_timer_(shared.io) {
+  // `refused`: one too many, which is told so.
+  Connection(Shared& shared, tcp::socket accepted, bool refused)
+      : shared_(shared),
+        stream_(std::move(accepted), shared.tls.get()),
+        timer_(shared.io),
+        events_timer_(shared.io),
+        refused_(refused),
+        counted_(shared.connection_count) {
     shared_.connections.insert(this);
     error_code error;
-    const auto peer = socket_.remote_endpoint(error);
+    const auto peer = socket().remote_endpoint(error);
     if (!error) peer_ = peer.address().to_string();
-    std::ignore = socket_.set_option(tcp::no_delay(true), error);
+    const auto local = socket().local_endpoint(error);
+    if (!error) local_ = local.address().to_string();
+    std::ignore = socket().set_option(tcp::no_delay(true), error);
   }
   ~Connection() { shared_.connections.erase(this); }
 
@@ -94,25 +164,50 @@ class Connection : public std::enable_shared_from_this<Connection> {
   void drain() {
     draining_ = true;
     error_code ignored;
-    if (idle_) std::ignore = socket_.cancel(ignored);
+    if (idle_) std::ignore = socket().cancel(ignored);
     events_timer_.cancel();
   }
   void close() {
     error_code ignored;
-    std::ignore = socket_.close(ignored);
+    std::ignore = socket().close(ignored);
     events_timer_.cancel();
   }
-  bool busy() const { return !idle_; }
 
  private:
   using Parser = beast::http::request_parser<beast::http::buffer_body>;
 
+  tcp::socket& socket() { return stream_.socket(); }
+
   awaitable<void> run() {
-    while (!draining_ && co_await one_request()) {
+    if (co_await begin()) {
+      while (!draining_ && co_await one_request()) {
+      }
+    }
+    if (stream_.secure() && !broken_) {
+      set_deadline(limits::kTlsGoodbye);
+      co_await stream_.say_goodbye();
     }
     error_code ignored;
-    std::ignore = socket_.shutdown(tcp::socket::shutdown_both, ignored);
-    std::ignore = socket_.close(ignored);
+    std::ignore = socket().shutdown(tcp::socket::shutdown_both, ignored);
+    std::ignore = socket().close(ignored);
+  }
+
+  awaitable<bool> begin() {
+    if (!stream_.secure()) co_return true;
+    set_deadline(shared_.options.time.header);
+    const error_code error = co_await stream_.handshake();
+    clear_deadline();
+    broken_ = bool(error);
+    if (!broken_) co_return true;
+    log::debug("http: no TLS with {}: {}", peer_, error.message());
+    if (error == error_code(ERR_PACK(ERR_LIB_SSL, 0, SSL_R_HTTP_REQUEST), asio::error::get_ssl_category())) {
+      static constexpr std::string_view kAnswer =
+          "HTTP/1.1 400 Bad Request\r\nConnection: close\r\nContent-Type: text/plain\r\n\r\n"
+          "this port speaks TLS: ask by https://\n";
+      set_deadline(limits::kTlsGoodbye);
+      co_await asio::async_write(socket(), asio::buffer(kAnswer), kAwait);
+    }
+    co_return false;
   }
 
   // ---- time limits
@@ -125,7 +220,7 @@ class Connection : public std::enable_shared_from_this<Connection> {
       if (error || !self || self->timer_.expiry() > Clock::now()) return;
       self->timed_out_ = true;
       error_code ignored;
-      std::ignore = self->socket_.cancel(ignored);
+      std::ignore = self->socket().cancel(ignored);
     });
   }
   void clear_deadline() { timer_.cancel(); }
@@ -134,14 +229,7 @@ class Connection : public std::enable_shared_from_this<Connection> {
 
   // False: the connection is over.
   awaitable<bool> one_request() {
-    idle_ = true;
-    if (buffer_.size() == 0) {
-      buffer_ = beast::flat_buffer(limits::kHeaderBytes + limits::kTargetBytes);
-      set_deadline(shared_.options.time.idle);
-      const auto [error] = co_await socket_.async_wait(tcp::socket::wait_read, kAwait);
-      if (error || draining_) co_return false;
-    }
-    idle_ = false;
+    if (!co_await wait_for_request()) co_return false;
     started_ = Clock::now();
     request_ = Request();
     request_.id = make_id("req", system_now_ms());
@@ -149,44 +237,90 @@ class Connection : public std::enable_shared_from_this<Connection> {
     route_name_ = {};
     keep_alive_ = false;
     head_ = false;
+    Received received = co_await receive();
+    clear_deadline();
+    if (received.gone) co_return false;
+    if (received.problem) co_return co_await refuse(std::move(*received.problem), received.unread);
+    asio::thread_pool& pool = received.route->slow ? shared_.slow_pool : shared_.pool;
+    Answer answer = co_await on_pool<Answer>([this, route = received.route] { return handle(*route); }, pool);
+    request_.receiver.reset();
+    if (!answer) co_return co_await refuse(std::move(answer).error(), false);
+    co_return co_await send(std::move(*answer));
+  }
 
+  // A connection that waits keeps no buffer, but those of TLS.
+  awaitable<bool> wait_for_request() {
+    idle_ = true;
+    if (buffer_.size() == 0) {
+      buffer_ = beast::flat_buffer(limits::kHeaderBytes + limits::kTargetBytes);
+      set_deadline(shared_.options.time.idle);
+      if (stream_.secure()) {
+        const auto [error, size] = co_await stream_.async_read_some(buffer_.prepare(512), kAwait);
+        if (error) broken_ = error != asio::error::eof && !timed_out_;
+        if (error || draining_) co_return false;
+        buffer_.commit(size);
+      } else {
+        const auto [error] = co_await socket().async_wait(tcp::socket::wait_read, kAwait);
+        if (error || draining_) co_return false;
+      }
+    }
+    idle_ = false;
+    co_return true;
+  }
+
+  struct Received {
+    const Route* route = nullptr;
+    std::optional<Problem> problem;
+    bool unread = false;  // the rest of the request cannot be found, or is not worth it
+    bool gone = false;    // nobody is there to be answered
+  };
+  // Reads a request whole. What it needs for that is given back when it returns.
+  awaitable<Received> receive() {
     Parser parser;
     parser.header_limit(limits::kHeaderBytes);
     parser.body_limit(boost::none);
     set_deadline(shared_.options.time.header);
-    const auto [error, size] = co_await beast::http::async_read_header(socket_, buffer_, parser, kAwait);
-    if (error) {
-      if (timed_out_) co_return co_await refuse(Problem(408, "the request's headers came too slowly"), false);
-      if (error == beast::http::error::end_of_stream ||
-          error.category() != beast::http::make_error_code(beast::http::error::bad_method).category()) {
-        co_return false;
-      }
-      const bool large =
-          error == beast::http::error::header_limit || error == beast::http::error::buffer_overflow;
-      co_return co_await refuse(large ? Problem(431, "the request's headers are too large")
-                                      : Problem(400, "the request is not well formed HTTP"),
-                                true);
-    }
+    const auto [error, size] = co_await beast::http::async_read_header(stream_, buffer_, parser, kAwait);
+    if (error) co_return unreadable_head(error);
     take_head(parser.get());
     keep_alive_ = parser.get().keep_alive();
-    request_.content_length =
-        parser.content_length() ? std::optional<uint64_t>(*parser.content_length()) : std::nullopt;
-
-    Outcome<const Route*> route = find_route(parser.get());
-    const bool has_body = !parser.is_done();
-    if (!route) co_return co_await refuse(std::move(route).error(), has_body);
-    if (has_body) {
-      Outcome<void> read = co_await read_body(**route, parser);
-      if (!read) co_return co_await refuse(std::move(read).error(), true);
-    } else if ((*route)->receive) {
-      co_return co_await refuse(Problem(400, "the request has no body"), false);
+    Received result;
+    result.unread = !parser.is_done();
+    if (auto framed = check_framing(parser.get()); !framed) {
+      co_return Received{nullptr, std::move(framed).error(), true};
     }
-    clear_deadline();
-    asio::thread_pool& pool = (*route)->slow ? shared_.slow_pool : shared_.pool;
-    Answer answer = co_await on_pool<Answer>([this, &route] { return handle(**route); }, pool);
-    request_.receiver.reset();
-    if (!answer) co_return co_await refuse(std::move(answer).error(), false);
-    co_return co_await send(std::move(*answer));
+    if (parser.content_length()) request_.content_length = *parser.content_length();
+    if (refused_) {
+      Problem problem(503, "the server has too many connections; try again later");
+      problem.headers.emplace_back("Retry-After", "5");
+      co_return Received{nullptr, std::move(problem), true};
+    }
+    Outcome<const Route*> route = find_route(parser.get());
+    if (!route) {
+      result.problem = std::move(route).error();
+    } else if (result.unread) {
+      Outcome<void> read = co_await read_body(**route, parser);
+      if (!read) co_return Received{nullptr, std::move(read).error(), true};
+      result.unread = false;
+    } else if ((*route)->receive) {
+      result.problem = Problem(400, "the request has no body");
+    }
+    if (route) result.route = *route;
+    co_return result;
+  }
+
+  Received unreadable_head(const error_code& error) const {
+    if (timed_out_) return {nullptr, Problem(408, "the request's headers came too slowly"), false};
+    if (error == beast::http::error::end_of_stream ||
+        error.category() != beast::http::make_error_code(beast::http::error::bad_method).category()) {
+      return {nullptr, std::nullopt, false, true};
+    }
+    const bool large =
+        error == beast::http::error::header_limit || error == beast::http::error::buffer_overflow;
+    return {nullptr,
+            large ? Problem(431, "the request's headers are too large")
+                  : Problem(400, "the request is not well formed HTTP"),
+            true};
   }
 
   void take_head(const Parser::value_type& head) {
@@ -201,20 +335,64 @@ class Connection : public std::enable_shared_from_this<Connection> {
     request_.path = target.substr(0, target.find('?'));
   }
 
+  // Where a proxy before this server could see another end of the request, or another host, than this server
+  // does, a request could hide in another (RFC 9112, 11.2): nothing is guessed.
+  Outcome<void> check_framing(const Parser::value_type& head) const {
+    const auto count = [&](std::string_view name) {
+      return std::count_if(request_.headers.begin(), request_.headers.end(),
+                           [&](const auto& header) { return header.first == name; });
+    };
+    const auto coding = request_.header("transfer-encoding");
+    const bool known = !coding || (head.version() == 11 && count("transfer-encoding") == 1 &&
+                                   lower(trim(*coding)) == "chunked" && count("content-length") == 0);
+    const std::string_view length = request_.header("content-length").value_or("0");
+    const bool number = length.find_first_not_of("0123456789") == std::string_view::npos;
+    if (!known || !number || count("content-length") > 1) {
+      return fail(Problem(400, "the request says in more than one way, or an unknown one, where it ends"));
+    }
+    if (count("host") > 1) return fail(Problem(400, "the request names more than one Host"));
+    const bool clean = std::all_of(request_.headers.begin(), request_.headers.end(), [](const auto& header) {
+      return std::none_of(header.second.begin(), header.second.end(),
+                          [](unsigned char c) { return (c < ' ' && c != '\t') || c == 127; });
+    });
+    if (!clean) return fail(Problem(400, "a header of the request has a character that it may not have"));
+    return {};
+  }
+
   Outcome<const Route*> find_route(const Parser::value_type& head) {
-    const std::string_view target = head.target();
+    std::string_view target = head.target();
     if (target.size() > limits::kTargetBytes) return fail(Problem(414, "the address is too long"));
-    TRY(check_host(head));
-    TRY(check_origin());
+    Caller caller = TRY(find_caller(request_, {peer_, stream_.secure() ? "https" : "http", host_of(target)},
+                                    shared_.trusted));
+    request_.peer = caller.peer;
+    if (head.version() == 11 && !caller.host) return fail(Problem(400, "the request names no Host"));
+    TRY(check_host(caller));
+    TRY(check_origin(caller));
+    const std::string_view coding = request_.header("content-encoding").value_or("identity");
+    if (coding != "identity") return fail(Problem(415, "send the body as it is, without Content-Encoding"));
+    if (const size_t host = host_start(target); host != std::string_view::npos) {
+      target.remove_prefix(std::min(target.find_first_of("/?", host), target.size()));
+    }
+    request_.path = target.substr(0, target.find('?'));
     if (target.find('?') != std::string_view::npos) TRY(parse_query(target.substr(target.find('?') + 1)));
+    return match_route();
+  }
+
+  Outcome<const Route*> match_route() {
     std::string_view path = request_.path;
-    if (!shared_.options.base_path.empty() && path.starts_with(shared_.options.base_path)) {
-      path.remove_prefix(shared_.options.base_path.size());
+    const std::string& base = shared_.options.base_path;
+    if (!base.empty() && path.starts_with(base) && (path.size() == base.size() || path[base.size()] == '/')) {
+      path.remove_prefix(base.size());
+      if (path.empty()) path = "/";
     }
     Router::Match match = shared_.router.match(head_ ? "HEAD" : request_.method, path);
     if (match.malformed) return fail(Problem(400, "the address is not well formed"));
     if (match.route == nullptr) {
       if (match.allow.empty()) return fail(Problem(404, "there is nothing at this address"));
+      if (request_.method == "OPTIONS") {
+        request_.parameters = {std::move(match.allow)};
+        return &options_route();
+      }
       Problem problem(405, "this address does not take " + request_.method);
       problem.headers.emplace_back("Allow", match.allow);
       return fail(std::move(problem));
@@ -224,35 +402,49 @@ class Connection : public std::enable_shared_from_this<Connection> {
     return match.route;
   }
 
-  // A name that leads here by a stranger's DNS must not make this server answer that stranger's page.
-  Outcome<void> check_host(const Parser::value_type& head) const {
-    const auto host = request_.header("host");
-    if (!host) {
-      if (head.version() < 11) return {};
-      return fail(Problem(400, "the request names no Host"));
+  // Says what an address takes. Pages of other origins are told nothing more: none may ask.
+  static const Route& options_route() {
+    static const Route route{"OPTIONS", "", [](Request& request) -> Answer {
+                               Response response;
+                               response.status = 204;
+                               return std::move(response.with("Allow", request.parameters.at(0)));
+                             }};
+    return route;
+  }
+
+  // A target with a host of its own, as a proxy is sent it, goes over the header (RFC 9112, 3.2.2).
+  static size_t host_start(std::string_view target) {
+    const std::string scheme = lower(target.substr(0, target.find("//")));
+    return scheme == "http:" || scheme == "https:" ? scheme.size() + 2 : std::string_view::npos;
+  }
+  std::optional<std::string> host_of(std::string_view target) const {
+    if (const size_t start = host_start(target); start != std::string_view::npos) {
+      const std::string_view host = target.substr(start);
+      return std::string(host.substr(0, host.find_first_of("/?#")));
     }
-    const std::string name = lower(without_port(*host));
+    const auto host = request_.header("host");
+    return host ? std::optional<std::string>(*host) : std::nullopt;
+  }
+
+  // A name that leads here by a stranger's DNS must not make this server answer that stranger's page.
+  Outcome<void> check_host(const Caller& caller) const {
+    if (!caller.host) return {};
+    const std::string name = lower(without_port(*caller.host));
     const auto& allowed = shared_.options.allowed_hosts;
-    const bool known = name == "localhost" || name == "127.0.0.1" || name == "[::1]" ||
-                       name == shared_.options.host || name == "[" + shared_.options.host + "]" ||
+    const bool known = name == "localhost" || name == "127.0.0.1" || name == "[::1]" || name == local_ ||
+                       name == "[" + local_ + "]" ||
                        std::find(allowed.begin(), allowed.end(), name) != allowed.end();
     if (!known) return fail(Problem(421, "this server is not asked by this Host; see HANSARD_ALLOWED_HOSTS"));
     return {};
   }
 
-  Outcome<void> check_origin() const {
+  Outcome<void> check_origin(const Caller& caller) const {
     if (!shared_.options.refuse_foreign_origins) return {};
-    const auto foreign = [] {
-      return fail(Problem(403, "requests from pages of another origin are refused"));
-    };
     const auto site = request_.header("sec-fetch-site");
-    if (site && *site != "same-origin" && *site != "none") return foreign();
     const auto origin = request_.header("origin");
-    if (!origin) return {};
-    const size_t scheme_end = origin->find("://");
-    if (scheme_end == std::string_view::npos) return foreign();  // "null"
-    if (lower(origin->substr(scheme_end + 3)) != lower(request_.header("host").value_or("")))
-      return foreign();
+    const bool foreign =
+        (site && *site != "same-origin" && *site != "none") || (origin && !same_origin(*origin, caller));
+    if (foreign) return fail(Problem(403, "requests from pages of another origin are refused"));
     return {};
   }
 
@@ -285,7 +477,14 @@ class Connection : public std::enable_shared_from_this<Connection> {
   // ---- bodies
 
   awaitable<Outcome<void>> read_body(const Route& route, Parser& parser) {
+    std::optional<Counted<size_t>> counted;
     if (route.receive) {
+      if (shared_.streamed_bodies >= limits::kStreamedBodies) {
+        Problem problem(503, "the server takes too many bodies at once; try again later");
+        problem.headers.emplace_back("Retry-After", "5");
+        co_return fail(std::move(problem));
+      }
+      counted.emplace(shared_.streamed_bodies);
       auto receiver =
           co_await on_pool<Outcome<std::shared_ptr<Receiver>>>([&] { return route.receive(request_); });
       if (!receiver) co_return fail(std::move(receiver).error());
@@ -295,7 +494,7 @@ class Connection : public std::enable_shared_from_this<Connection> {
     }
     if (lower(request_.header("expect").value_or("")) == "100-continue") {
       static constexpr std::string_view kContinue = "HTTP/1.1 100 Continue\r\n\r\n";
-      const auto [error, size] = co_await asio::async_write(socket_, asio::buffer(kContinue), kAwait);
+      const auto [error, size] = co_await asio::async_write(stream_, asio::buffer(kContinue), kAwait);
       if (error) co_return fail(Problem(408, "the connection ended"));
     }
     body_started_ = Clock::now();
@@ -345,7 +544,7 @@ class Connection : public std::enable_shared_from_this<Connection> {
       parser.get().body().data = piece.data() + filled;
       parser.get().body().size = piece.size() - filled;
       set_deadline(shared_.options.time.body_silence);
-      auto [error, size] = co_await beast::http::async_read_some(socket_, buffer_, parser, kAwait);
+      auto [error, size] = co_await beast::http::async_read_some(stream_, buffer_, parser, kAwait);
       if (error == beast::http::error::need_buffer) error = {};
       const size_t left = parser.get().body().size;
       body_bytes_ += piece.size() - filled - left;
@@ -387,12 +586,17 @@ class Connection : public std::enable_shared_from_this<Connection> {
 
   // Closing a socket with unread bytes resets the connection, and the client may never read the answer.
   awaitable<void> linger() {
+    if (stream_.secure()) {
+      set_deadline(limits::kTlsGoodbye);
+      co_await stream_.say_goodbye();
+      broken_ = true;
+    }
     error_code ignored;
-    std::ignore = socket_.shutdown(tcp::socket::shutdown_send, ignored);
+    std::ignore = socket().shutdown(tcp::socket::shutdown_send, ignored);
     set_deadline(limits::kLinger);
     std::string waste(64 * 1024, '\0');
     for (;;) {
-      const auto [error, size] = co_await socket_.async_read_some(asio::buffer(waste), kAwait);
+      const auto [error, size] = co_await socket().async_read_some(asio::buffer(waste), kAwait);
       if (error || timed_out_) co_return;
     }
   }
@@ -404,7 +608,9 @@ class Connection : public std::enable_shared_from_this<Connection> {
     bool cached = false;
     for (const auto& [name, value] : response.headers) {
       cached = cached || name == "Cache-Control" || name == "ETag";
-      head.append(name).append(": ").append(value).append("\r\n");
+      head.append(name).append(": ");
+      if (name == "Location" && value.starts_with('/')) head.append(shared_.options.base_path);
+      head.append(value).append("\r\n");
     }
     if (!cached) head += "Cache-Control: no-store\r\n";
     const bool bodiless = response.status == 204 || response.status == 304;
@@ -439,49 +645,81 @@ class Connection : public std::enable_shared_from_this<Connection> {
     co_return sent&& keep_alive_;
   }
 
+  // Piece by piece, each with its time: one byte now and then holds no connection.
   awaitable<bool> write(std::string_view bytes) {
     while (!bytes.empty()) {
+      const std::string_view piece = bytes.substr(0, limits::kWritePiece);
       set_deadline(shared_.options.time.write_silence);
-      const auto [error, size] = co_await socket_.async_write_some(asio::buffer(bytes), kAwait);
+      const auto [error, size] = co_await asio::async_write(stream_, asio::buffer(piece), kAwait);
+      broken_ = bool(error);
       if (error) co_return false;
-      bytes.remove_prefix(size);
+      bytes.remove_prefix(piece.size());
     }
     clear_deadline();
     co_return true;
   }
 
   awaitable<bool> send_file(const FileBody& file) {
+    if (stream_.secure()) co_return co_await copy_file(file);
+    socket().native_non_blocking(true);
+    // Disks may let wait, so a worker does it; what it writes to stays open meanwhile.
+    const UniqueFd out(::dup(socket().native_handle()));
     auto offset = static_cast<off_t>(file.offset);
     uint64_t left = file.length;
-    socket_.native_non_blocking(true);
     while (left > 0) {
-      const ssize_t n =
-          ::sendfile(socket_.native_handle(), file.fd.get(), &offset, std::min<uint64_t>(left, 1 << 20));
+      int error_number = 0;
+      const ssize_t n = co_await on_pool<ssize_t>([&] {
+        const ssize_t sent = ::sendfile(out.get(), file.fd.get(), &offset, std::min<uint64_t>(left, 1 << 20));
+        error_number = errno;
+        return sent;
+      });
+      if (!socket().is_open()) co_return false;
       if (n > 0) {
         left -= static_cast<uint64_t>(n);
         continue;
       }
-      if (n == 0 || (errno != EAGAIN && errno != EINTR)) co_return false;
+      if (n == 0 || (error_number != EAGAIN && error_number != EINTR)) co_return false;
       set_deadline(shared_.options.time.write_silence);
-      const auto [error] = co_await socket_.async_wait(tcp::socket::wait_write, kAwait);
+      const auto [error] = co_await socket().async_wait(tcp::socket::wait_write, kAwait);
       if (error) co_return false;
+      clear_deadline();
     }
-    clear_deadline();
     co_return true;
   }
 
+  awaitable<bool> copy_file(const FileBody& file) {
+    std::string piece(limits::kWritePiece, '\0');
+    for (uint64_t done = 0; done < file.length;) {
+      const size_t size = std::min<uint64_t>(piece.size(), file.length - done);
+      const ssize_t n = co_await on_pool<ssize_t>(
+          [&] { return ::pread(file.fd.get(), piece.data(), size, static_cast<off_t>(file.offset + done)); });
+      if (n <= 0 || !co_await write(std::string_view(piece).substr(0, static_cast<size_t>(n)))) {
+        co_return false;
+      }
+      done += static_cast<uint64_t>(n);
+    }
+    co_return true;
+  }
+
+  // Whoever reads a stream writes nothing: what can be read is the end.
+  void watch_for_end() {
+    const auto gone = [self = shared_from_this()](const error_code&, size_t = 0) {
+      self->client_gone_ = true;
+      self->events_timer_.cancel();
+    };
+    if (stream_.secure()) {
+      stream_.async_read_some(asio::buffer(&ignored_byte_, 1), gone);
+    } else {
+      socket().async_wait(tcp::socket::wait_read, gone);
+    }
+  }
+
   awaitable<void> stream_events(EventSource& source) {
+    const Counted counted(shared_.stream_count);
     buffer_ = beast::flat_buffer();
     request_ = Request();
-    streaming_ = true;
-    bool gone = false;
-    // Whoever reads a stream writes nothing: what can be read is the end.
-    socket_.async_wait(tcp::socket::wait_read, [weak = weak_from_this(), &gone](const error_code&) {
-      const auto self = weak.lock();
-      if (!self || !self->streaming_) return;
-      gone = true;
-      self->events_timer_.cancel();
-    });
+    client_gone_ = false;
+    watch_for_end();
     source.on_ready([&io = shared_.io, weak = weak_from_this()] {
       asio::post(io, [weak] {
         const auto self = weak.lock();
@@ -490,7 +728,7 @@ class Connection : public std::enable_shared_from_this<Connection> {
         self->events_timer_.cancel();
       });
     });
-    for (bool writes = true; writes && !gone && !draining_;) {
+    for (bool writes = true; writes && !client_gone_ && !draining_;) {
       events_ready_ = false;
       const EventSource::Next next = source.next();
       if (!next.text.empty()) {
@@ -504,45 +742,93 @@ class Connection : public std::enable_shared_from_this<Connection> {
       const auto [error] = co_await events_timer_.async_wait(kAwait);
       if (!error) writes = co_await write(":\n\n");
     }
-    streaming_ = false;
   }
 
   void report(int status, uint64_t bytes) const {
+    const std::chrono::duration<double, std::milli> time = Clock::now() - started_;
+    const std::string_view method = head_ ? "HEAD" : std::string_view(request_.method);
+    if (shared_.options.on_answer) shared_.options.on_answer({method, route_name_, status, time});
     if (log::level() > log::Level::info) return;
-    const double ms = std::chrono::duration<double, std::milli>(Clock::now() - started_).count();
     json::bj::object line{{"time", format_time(system_now_ms())}, {"request_id", request_.id}};
-    line["method"] = head_ ? "HEAD" : request_.method;
+    line["method"] = method;
     line["path"] = request_.path;
     line["status"] = status;
-    line["ms"] = json::rounded(ms, 1);
+    line["ms"] = json::rounded(time.count(), 1);
     line["bytes"] = bytes;
     line["peer"] = request_.peer;
     log::write(log::Level::info, json::to_text(line));
   }
 
   Shared& shared_;
-  tcp::socket socket_;
+  Stream stream_;
   asio::steady_timer timer_;
   asio::steady_timer events_timer_;
   beast::flat_buffer buffer_;
   std::string peer_;
+  std::string local_;  // the address it came to
   Request request_;
   std::string_view route_name_;
   Clock::time_point started_;
   Clock::time_point body_started_;
   uint64_t body_bytes_ = 0;
+  const bool refused_;
+  bool broken_ = false;  // nothing more can be written
   bool timed_out_ = false;
   bool keep_alive_ = false;
   bool head_ = false;
   bool idle_ = true;
   bool draining_ = false;
-  bool streaming_ = false;
+  bool client_gone_ = false;
   bool events_ready_ = false;
+  char ignored_byte_ = 0;
+  const Counted<std::atomic<size_t>> counted_;
 };
+
+// Raises the limit of descriptors as far as connections need it, and says for how many it is enough.
+size_t make_room(size_t connections) {
+  rlimit files = {};
+  if (::getrlimit(RLIMIT_NOFILE, &files) != 0) return connections;
+  const rlim_t wanted = connections + limits::kRefusedConnections + limits::kOtherDescriptors;
+  if (files.rlim_cur < wanted) {
+    files.rlim_cur = std::min(wanted, files.rlim_max);
+    ::setrlimit(RLIMIT_NOFILE, &files);
+  }
+  if (files.rlim_cur >= wanted) return connections;
+  const size_t others =
+      std::min<size_t>(limits::kRefusedConnections + limits::kOtherDescriptors, files.rlim_cur / 2);
+  log::warning("http: {} descriptors are allowed here, so {} connections are taken at once", files.rlim_cur,
+               files.rlim_cur - others);
+  return files.rlim_cur - others;
+}
+
+tl::unexpected<Error> not_allowed(std::string_view setting, std::string_view value,
+                                  std::string_view allowed) {
+  return fail(ErrorCode::invalid_request,
+              fmt::format("{} is \"{}\"; allowed is {}", setting, value, allowed));
+}
+
+// "/hansard": segments of letters, digits and -._~, each with a slash before it.
+bool is_base_path(std::string_view path) {
+  if (path.empty()) return true;
+  if (!path.starts_with('/') || path.ends_with('/') || path.find("//") != std::string_view::npos)
+    return false;
+  const bool plain = std::all_of(path.begin(), path.end(), [](unsigned char c) {
+    return std::isalnum(c) != 0 ||
+           std::string_view("/-._~").find(static_cast<char>(c)) != std::string_view::npos;
+  });
+  std::string_view rest = path.substr(1);
+  while (plain && !rest.empty()) {
+    const std::string_view segment = take_element(rest, '/');
+    if (segment == "." || segment == "..") return false;
+  }
+  return plain;
+}
 
 class BeastServer final : public Server {
  public:
-  explicit BeastServer(Router router) { shared_.router = std::move(router); }
+  BeastServer(const ServerOptions& options, Router router) : shared_(options) {
+    shared_.router = std::move(router);
+  }
 
   // NOLINTNEXTLINE(bugprone-exception-escape): without memory for this there is nothing left to do
   ~BeastServer() override {
@@ -550,14 +836,22 @@ class BeastServer final : public Server {
     drain(std::chrono::milliseconds(0));
   }
 
-  Result<void> bind(const ServerOptions& options) {
-    shared_.options = options;
+  Result<void> bind() {
+    const ServerOptions& options = shared_.options;
+    if (!is_base_path(options.base_path)) {
+      return not_allowed("HANSARD_BASE_PATH", options.base_path,
+                         "a path as in /hansard, without a slash at its end, or nothing");
+    }
+    auto trusted = Networks::parse(options.trusted_proxies);
+    if (!trusted) {
+      return fail(ErrorCode::invalid_request, "HANSARD_TRUSTED_PROXIES: " + trusted.error().message);
+    }
+    shared_.trusted = std::move(*trusted);
+    if (options.tls.given()) shared_.tls = TRY(load_tls(options.tls));
     error_code error;
     const auto address = asio::ip::make_address(options.host, error);
     if (error) {
-      return fail(
-          ErrorCode::invalid_request,
-          fmt::format("HANSARD_HOST is \"{}\"; allowed is an address, such as 127.0.0.1", options.host));
+      return not_allowed("HANSARD_HOST", options.host, "an address, such as 127.0.0.1");
     }
     const tcp::endpoint endpoint(address, options.port);
     std::ignore = acceptor_.open(endpoint.protocol(), error);
@@ -586,18 +880,23 @@ class BeastServer final : public Server {
   uint16_t port() const override { return port_; }
 
   void start() override {
-    // Each connection is a descriptor.
-    rlimit files = {};
-    if (::getrlimit(RLIMIT_NOFILE, &files) == 0) {
-      files.rlim_cur = files.rlim_max;
-      ::setrlimit(RLIMIT_NOFILE, &files);
-    }
+    shared_.connection_limit = make_room(shared_.options.connections);
     asio::co_spawn(shared_.io, accept(), asio::detached);
     thread_ = std::jthread([this] {
       const auto work = asio::make_work_guard(shared_.io);
       shared_.io.run();
     });
   }
+
+  Result<void> reload_tls() override {
+    if (!shared_.options.tls.given()) return {};
+    // Connections hold what they are made of, so the old one lives as long as they do.
+    auto fresh = std::make_shared<TlsContext>(TRY(load_tls(shared_.options.tls)));
+    asio::post(shared_.io, [this, fresh] { shared_.tls = std::move(*fresh); });
+    return {};
+  }
+
+  Load load() const override { return {shared_.connection_count, shared_.stream_count}; }
 
   void drain(std::chrono::milliseconds patience) override {
     if (!thread_.joinable()) return;
@@ -612,10 +911,11 @@ class BeastServer final : public Server {
     while (Clock::now() < deadline && open_connections() > 0)
       std::this_thread::sleep_for(std::chrono::milliseconds(5));
     asio::post(shared_.io, [this] { close_all(); });
-    // Handlers end by themselves; their connections see closed sockets then.
+    // Handlers end by themselves; their connections see closed sockets then. The pool must run until the last
+    // of them is gone.
+    while (open_connections() > 0) std::this_thread::sleep_for(std::chrono::milliseconds(1));
     shared_.pool.join();
     shared_.slow_pool.join();
-    while (open_connections() > 0) std::this_thread::sleep_for(std::chrono::milliseconds(1));
     shared_.io.stop();
     thread_.join();
   }
@@ -642,8 +942,9 @@ class BeastServer final : public Server {
         co_await wait.async_wait(kAwait);
         continue;
       }
-      if (shared_.connections.size() >= limits::kConnections) continue;  // closed at once
-      std::make_shared<Connection>(shared_, std::move(socket))->start();
+      const size_t open = shared_.connections.size();
+      if (open >= shared_.connection_limit + limits::kRefusedConnections) continue;  // closed at once
+      std::make_shared<Connection>(shared_, std::move(socket), open >= shared_.connection_limit)->start();
     }
   }
 
@@ -656,8 +957,8 @@ class BeastServer final : public Server {
 }  // namespace
 
 Result<std::unique_ptr<Server>> Server::open(const ServerOptions& options, Router router) {
-  auto server = std::make_unique<BeastServer>(std::move(router));
-  TRY(server->bind(options));
+  auto server = std::make_unique<BeastServer>(options, std::move(router));
+  TRY(server->bind());
   return server;
 }
 

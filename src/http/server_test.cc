@@ -2,6 +2,7 @@
 
 #include <gtest/gtest.h>
 
+#include <atomic>
 #include <condition_variable>
 #include <mutex>
 #include <semaphore>
@@ -12,6 +13,7 @@
 #include "base/file.h"
 #include "base/json.h"
 #include "base/temporary_folder.h"
+#include "http/multipart.h"
 #include "http/range.h"
 #include "http/test_client.h"
 
@@ -19,6 +21,7 @@ namespace hansard::http {
 namespace {
 
 using namespace std::chrono_literals;
+using namespace std::string_literals;
 
 // Counts bytes; refuses when it has had more than `most`.
 class CountingReceiver : public Receiver {
@@ -34,6 +37,20 @@ class CountingReceiver : public Receiver {
 
  private:
   uint64_t most_;
+};
+
+// Reads a form and keeps nothing of it.
+class FormReceiver : public Receiver, private PartHandler {
+ public:
+  explicit FormReceiver(std::string boundary) : parser_(std::move(boundary), *this) {}
+  Outcome<void> take(std::string_view bytes) override { return parser_.take(bytes); }
+  Outcome<void> finish() override { return parser_.finish(); }
+
+ private:
+  Outcome<void> begin(const Part&) override { return {}; }
+  Outcome<void> data(std::string_view) override { return {}; }
+  Outcome<void> end() override { return {}; }
+  MultipartParser parser_;
 };
 
 // A stream that a test feeds.
@@ -85,9 +102,21 @@ class HttpServer : public testing::Test {
                }};
     slow.slow = true;
     router.add(std::move(slow));
+    router.get("/peer",
+               [](Request& request) { return Answer(text_response(200, "text/plain", request.peer)); });
+    router.get("/made", [](Request&) {
+      Response response = json_response(200, "{}");
+      return Answer(std::move(response.with("Location", "/echo")));
+    });
     router.get("/throws", [](Request&) -> Answer { throw std::runtime_error("secret of /var/lib"); });
     router.get("/file", [this](Request& request) {
       return file_answer(request, UniqueFd(::dup(file_.get())), 100'000, "audio/wav", "\"tag\"", 0);
+    });
+    router.get("/large", [this](Request& request) {
+      large_asked_ = true;
+      const UniqueFd file = open_unnamed_file(folder_).value();
+      EXPECT_EQ(::ftruncate(file.get(), 64 << 20), 0);
+      return file_answer(request, UniqueFd(::dup(file.get())), 64 << 20, "audio/wav", "\"large\"", 0);
     });
     router.get("/events", [this](Request&) {
       Response response;
@@ -104,6 +133,12 @@ class HttpServer : public testing::Test {
       return std::make_shared<CountingReceiver>(20'000'000);
     };
     router.add(std::move(count));
+    Route form{"POST", "/form", [](Request&) { return Answer(json_response(200, "{}")); }};
+    form.receive = [](Request& request) -> Outcome<std::shared_ptr<Receiver>> {
+      return std::make_shared<FormReceiver>(
+          TRY(multipart_boundary(request.header("content-type").value_or(""))));
+    };
+    router.add(std::move(form));
     file_ = open_unnamed_file(folder_).value();
     std::string bytes;
     for (int i = 0; i < 100'000; ++i) bytes += static_cast<char>('a' + i % 26);
@@ -132,6 +167,7 @@ class HttpServer : public testing::Test {
 
   const TemporaryFolder folder_;
   UniqueFd file_;
+  std::atomic<bool> large_asked_ = false;
   std::shared_ptr<FedSource> source_ = std::make_shared<FedSource>();
   std::counting_semaphore<> slow_began_{0};
   std::counting_semaphore<> slow_may_end_{0};
@@ -189,7 +225,7 @@ TEST_F(HttpServer, EachRefusalHasItsCode) {
   EXPECT_EQ(code(get("/nothing")), "NOT_FOUND");
   const ClientResponse method = client().request("DELETE", "/echo");
   EXPECT_EQ(code(method), "METHOD_NOT_ALLOWED");
-  EXPECT_EQ(method.headers.at("allow"), "GET, HEAD, POST");
+  EXPECT_EQ(method.headers.at("allow"), "GET, HEAD, POST, OPTIONS");
   EXPECT_EQ(code(get("/echo?text=%zz")), "INVALID_REQUEST");
   EXPECT_EQ(code(get("/echo?text=" + std::string(9000, 'x'))), "URI_TOO_LONG");
   EXPECT_EQ(code(get("/echo", "X-Long: " + std::string(40'000, 'x') + "\r\n")), "HEADERS_TOO_LARGE");
@@ -217,6 +253,118 @@ TEST_F(HttpServer, WhatIsNoHttpIsRefused) {
     EXPECT_EQ(code(response), "INVALID_REQUEST") << bytes;
     EXPECT_EQ(response.headers.at("connection"), "close");
   }
+}
+
+// What one server takes for the end of a request, or for its host, another must not see differently.
+TEST_F(HttpServer, ARequestThatCouldHideAnotherIsRefusedAndTheConnectionEnds) {
+  start();
+  const std::string hidden = "GET /echo?text=hidden HTTP/1.1\r\nHost: localhost\r\n\r\n";
+  for (const char* headers : {"Content-Length: 5\r\nTransfer-Encoding: chunked\r\n",
+                              "Transfer-Encoding: chunked\r\nContent-Length: 5\r\n",
+                              "Transfer-Encoding: identity\r\n",
+                              "Transfer-Encoding: xchunked\r\n",
+                              "Transfer-Encoding: gzip, chunked\r\n",
+                              "Transfer-Encoding: chunked, identity\r\n",
+                              "Transfer-Encoding: chunked\r\nTransfer-Encoding: chunked\r\n",
+                              "Transfer-Encoding: \x0b"
+                              "chunked\r\n",
+                              "Content-Length: 5\r\nContent-Length: 6\r\n",
+                              "Content-Length: 5\r\nContent-Length: 5\r\n",
+                              "Content-Length: 5, 5\r\n",
+                              "Content-Length: +5\r\n",
+                              "Content-Length: 0x5\r\n",
+                              "Content-Length: 5 5\r\n",
+                              "Content-Length: 99999999999999999999\r\n",
+                              "Content-Length : 5\r\n",
+                              "Content-Length\r\n",
+                              "Host: other\r\n",
+                              "X-One: a\x01z\r\n",
+                              "X-One: a\nContent-Length: 5\r\n",
+                              "X-One: a\rContent-Length: 5\r\n",
+                              ": empty\r\n"}) {
+    Client one = client();
+    one.send(fmt::format("POST /echo HTTP/1.1\r\nHost: localhost\r\n{}\r\n0\r\n\r\n{}", headers, hidden));
+    one.shutdown_sending();
+    const ClientResponse response = one.receive();
+    EXPECT_EQ(response.status, 400) << headers;
+    EXPECT_EQ(response.headers.at("connection"), "close") << headers;
+    EXPECT_EQ(one.read_until("never"), "") << headers;
+  }
+  EXPECT_EQ(raw("POST /echo HTTP/1.0\r\nTransfer-Encoding: chunked\r\n\r\n0\r\n\r\n").status, 400);
+  EXPECT_EQ(raw("GET /echo HTTP/1.1\r\nHost: localhost\r\nX: a\0b\r\n\r\n"s).status, 400);
+}
+
+TEST_F(HttpServer, ChunksThatAreNoneEndTheConnection) {
+  start();
+  for (const char* chunks : {"zz\r\nab\r\n", "2\r\nabc\r\n0\r\n\r\n", "-1\r\n", "ffffffffffffffffff\r\n",
+                             "2\r\nab0\r\n\r\n", "0x2\r\nab\r\n0\r\n\r\n"}) {
+    for (const char* path : {"/echo", "/count"}) {
+      Client one = client();
+      one.send(fmt::format("POST {} HTTP/1.1\r\nHost: localhost\r\nTransfer-Encoding: chunked\r\n\r\n{}",
+                           path, chunks));
+      one.shutdown_sending();
+      EXPECT_EQ(code(one.receive()), "INVALID_REQUEST") << chunks;
+      EXPECT_EQ(one.read_until("never"), "") << chunks;
+    }
+  }
+  // What may be there is read: extensions and trailers.
+  EXPECT_EQ(raw("POST /echo HTTP/1.1\r\nHost: localhost\r\nTransfer-Encoding: Chunked\r\n\r\n"
+                "2;name=value\r\nab\r\n0\r\nX-Trailer: 1\r\n\r\n")
+                .body,
+            "ab");
+}
+
+TEST_F(HttpServer, ALengthThatLiesCostsTheConnectionAlone) {
+  start();
+  // Too short: what is left over is no request.
+  Client one = client();
+  one.send("POST /echo HTTP/1.1\r\nHost: localhost\r\nContent-Length: 3\r\n\r\nabcdef\r\n\r\n");
+  EXPECT_EQ(one.receive().body, "abc");
+  EXPECT_EQ(code(one.receive()), "INVALID_REQUEST");
+  EXPECT_EQ(one.read_until("never"), "");
+  // Too long: the body breaks off.
+  for (const char* path : {"/echo", "/count"}) {
+    Client other = client();
+    other.send(fmt::format("POST {} HTTP/1.1\r\nHost: localhost\r\nContent-Length: 10\r\n\r\nabc", path));
+    other.shutdown_sending();
+    EXPECT_EQ(code(other.receive()), "INVALID_REQUEST");
+  }
+}
+
+TEST_F(HttpServer, AnAddressWithAHostIsThatHosts) {
+  start();
+  EXPECT_EQ(raw("GET http://localhost/echo?text=a HTTP/1.1\r\nHost: localhost\r\n\r\n").body, "a");
+  EXPECT_EQ(code(raw("GET http://elsewhere.example/echo HTTP/1.1\r\nHost: localhost\r\n\r\n")),
+            "MISDIRECTED");
+  EXPECT_EQ(code(raw("GET localhost/echo HTTP/1.1\r\nHost: localhost\r\n\r\n")), "INVALID_REQUEST");
+  EXPECT_EQ(code(raw("CONNECT localhost:80 HTTP/1.1\r\nHost: localhost\r\n\r\n")), "INVALID_REQUEST");
+}
+
+TEST_F(HttpServer, OptionsSaysWhatAnAddressTakesAndHeadHasNoBody) {
+  start();
+  const ClientResponse options = client().request("OPTIONS", "/echo");
+  EXPECT_EQ(options.status, 204);
+  EXPECT_EQ(options.headers.at("allow"), "GET, HEAD, POST, OPTIONS");
+  EXPECT_EQ(code(client().request("OPTIONS", "/nothing")), "NOT_FOUND");
+  // A preflight of another origin is told nothing.
+  EXPECT_EQ(code(client().request("OPTIONS", "/echo", {}, "Origin: http://elsewhere.example\r\n")),
+            "FORBIDDEN");
+  EXPECT_EQ(code(client().request("POST", "/echo", "x", "Content-Encoding: gzip\r\n")), "UNSUPPORTED_MEDIA");
+  Client one = client();
+  for (const auto& [target, status, length] : {std::tuple("/echo?text=abc", 200, "3"),
+                                               {"/long", 200, "100000"},
+                                               {"/file", 200, "100000"},
+                                               {"/nothing", 404, ""},
+                                               {"/count", 405, ""}}) {
+    const ClientResponse head = one.request("HEAD", target);
+    EXPECT_EQ(head.status, status) << target;
+    if (status == 200) {
+      EXPECT_EQ(head.headers.at("content-length"), length) << target;
+    }
+  }
+  EXPECT_EQ(one.request("GET", "/echo?text=still").body, "still");
+  one.send("HEAD /events HTTP/1.1\r\nHost: localhost\r\n\r\n");
+  EXPECT_TRUE(one.read_until("never").ends_with("\r\n\r\n"));
 }
 
 TEST_F(HttpServer, AHandlerThatThrowsTellsTheClientNothing) {
@@ -268,18 +416,68 @@ TEST_F(HttpServer, SlowClientsAreGivenUp) {
   EXPECT_EQ(idle.read_until("x"), "");
 }
 
-TEST_F(HttpServer, ABodyOfOneByteAfterTheOtherIsGivenUp) {
-  start({.time = {.body_silence = 30ms}});
+TEST_F(HttpServer, OneByteAfterTheOtherIsGivenUp) {
+  start({.time = {.header = 50ms, .body_silence = 50ms}});
+  for (const char* beginning :
+       {"GET /echo HTTP/1.1\r\nHost: localhost\r\nX-Slow: ",
+        "POST /echo HTTP/1.1\r\nHost: localhost\r\nContent-Length: 100000\r\n\r\n",
+        "POST /count HTTP/1.1\r\nHost: localhost\r\nContent-Length: 100000\r\n\r\n"}) {
+    Client one = client();
+    one.send(beginning);
+    std::jthread crawler([&](const std::stop_token& stop) {
+      while (!stop.stop_requested()) {
+        one.send("x");
+        ::usleep(5000);
+      }
+    });
+    EXPECT_EQ(code(one.receive()), "REQUEST_TIMEOUT") << beginning;
+  }
+}
+
+TEST_F(HttpServer, AReaderWhoDoesNotReadIsGivenUp) {
+  start({.time = {.write_silence = 50ms}});
+  // More than the buffers between the two hold.
+  source_->feed(std::string(64 << 20, 'e'), false);
+  Client events = client();
+  events.send("GET /events HTTP/1.1\r\nHost: localhost\r\n\r\n");
+  Client download = client();
+  download.send("GET /large HTTP/1.1\r\nHost: localhost\r\n\r\n");
+  while (source_.use_count() == 1 || server_->load().connections < 2) std::this_thread::yield();
+  while (source_.use_count() > 1 || server_->load().connections > 0) std::this_thread::yield();
+  EXPECT_LT(download.read_until("never").size(), 64U << 20);
+}
+
+TEST_F(HttpServer, OneConnectionTooManyIsToldSo) {
+  start({.connections = 3});
+  std::vector<Client> open;
+  for (int i = 0; i < 3; ++i) {
+    open.push_back(client());
+    EXPECT_EQ(open.back().request("GET", "/echo?text=in").status, 200);
+  }
+  const ClientResponse refused = get("/echo");
+  EXPECT_EQ(code(refused), "SERVICE_UNAVAILABLE");
+  EXPECT_TRUE(refused.headers.contains("retry-after"));
+  open.pop_back();
+  while (server_->load().connections > 2) std::this_thread::yield();
+  EXPECT_EQ(get("/echo").status, 200);
+}
+
+// The multipart parser behind a real connection.
+TEST_F(HttpServer, FormsOfTooManyPartsOrEndlessNamesAreRefusedAsTheyCome) {
+  start();
+  std::string parts;
+  for (int i = 0; i < 1000; ++i) parts += "--b\r\nContent-Disposition: form-data; name=\"x\"\r\n\r\n1\r\n";
+  EXPECT_EQ(code(client().request("POST", "/form", parts + "--b--\r\n", kFormHeader)), "PAYLOAD_TOO_LARGE");
   Client one = client();
-  one.send("POST /count HTTP/1.1\r\nHost: localhost\r\nContent-Length: 100000\r\n\r\n");
-  std::jthread crawler([&](const std::stop_token& stop) {
-    while (!stop.stop_requested()) {
-      one.send("x");
-      std::this_thread::yield();
-      ::usleep(5000);
-    }
+  one.send(
+      fmt::format("POST /form HTTP/1.1\r\nHost: localhost\r\n{}Content-Length: 5000000000\r\n\r\n"
+                  "--b\r\nContent-Disposition: form-data; name=\"",
+                  kFormHeader));
+  std::jthread writer([&](const std::stop_token& stop) {
+    const std::string name(1 << 16, 'n');
+    while (!stop.stop_requested()) one.send(name);
   });
-  EXPECT_EQ(code(one.receive()), "REQUEST_TIMEOUT");
+  EXPECT_EQ(code(one.receive()), "PAYLOAD_TOO_LARGE");
 }
 
 TEST_F(HttpServer, ServesRangesOfAFile) {
@@ -353,6 +551,73 @@ TEST_F(HttpServer, DrainEndsStreamsAndIdleConnectionsAtOnce) {
   EXPECT_LT(std::chrono::steady_clock::now() - began, 5s);
   EXPECT_EQ(streaming.read_until("never"), "");
   EXPECT_EQ(idle.read_until("never"), "");
+}
+
+TEST_F(HttpServer, DrainLetsADownloadEndAndEndsStreams) {
+  start();
+  Client download = client();
+  download.send("GET /large HTTP/1.1\r\nHost: localhost\r\n\r\n");
+  Client streaming = client();
+  streaming.send("GET /events HTTP/1.1\r\nHost: localhost\r\n\r\n");
+  while (server_->load().streams == 0) std::this_thread::yield();
+  while (!large_asked_) std::this_thread::yield();
+  std::jthread drain([&] { server_->drain(20s); });
+  EXPECT_TRUE(streaming.read_until("never").ends_with("\r\n\r\n"));
+  EXPECT_EQ(download.receive().body.size(), 64U << 20);
+  drain.join();
+  EXPECT_EQ(server_->load().connections, 0U);
+}
+
+TEST_F(HttpServer, APathBeforeAllOthersIsTakenOffAndPutBeforeLocations) {
+  start({.base_path = "/hansard"});
+  EXPECT_EQ(get("/hansard/echo?text=1").body, "1");
+  EXPECT_EQ(get("/echo?text=1").body, "1");
+  EXPECT_EQ(code(get("/hansardous/echo")), "NOT_FOUND");
+  EXPECT_EQ(code(get("/hansard")), "NOT_FOUND");
+  EXPECT_EQ(get("/hansard/made").headers.at("location"), "/hansard/echo");
+  EXPECT_EQ(get("/made").headers.at("location"), "/hansard/echo");
+  for (const char* path :
+       {"hansard", "/", "/hansard/", "//hansard", "/han sard", "/a//b", "/a?b", "/a/..", "/ä", "/%41"}) {
+    const auto server = Server::open({.port = 0, .base_path = path}, {});
+    ASSERT_FALSE(server) << path;
+    EXPECT_NE(server.error().message.find(fmt::format("HANSARD_BASE_PATH is \"{}\"; allowed is", path)),
+              std::string::npos);
+  }
+}
+
+TEST_F(HttpServer, TrustedProxiesSayWhoAsksAndHow) {
+  start({.allowed_hosts = {"hansard.example"}, .trusted_proxies = {"127.0.0.0/8"}});
+  const std::string_view forwarded =
+      "X-Forwarded-For: 198.51.100.1\r\nX-Forwarded-Proto: https\r\nX-Forwarded-Host: hansard.example\r\n";
+  EXPECT_EQ(get("/peer", forwarded).body, "198.51.100.1");
+  EXPECT_EQ(get("/peer").body, "127.0.0.1");
+  EXPECT_EQ(get("/peer", std::string(forwarded) + "Origin: https://hansard.example\r\n").status, 200);
+  EXPECT_EQ(code(get("/peer", std::string(forwarded) + "Origin: http://hansard.example\r\n")), "FORBIDDEN");
+  EXPECT_EQ(code(get("/peer", std::string(forwarded) + "Origin: http://localhost\r\n")), "FORBIDDEN");
+  EXPECT_EQ(code(get("/peer", "X-Forwarded-Host: elsewhere.example\r\n")), "MISDIRECTED");
+  EXPECT_EQ(code(get("/peer", "X-Forwarded-For: 198.51.100.1\r\nForwarded: for=198.51.100.2\r\n")),
+            "INVALID_REQUEST");
+  start();
+  EXPECT_EQ(get("/peer", forwarded).body, "127.0.0.1");
+  const auto wrong = Server::open({.port = 0, .trusted_proxies = {"proxy"}}, {});
+  ASSERT_FALSE(wrong);
+  EXPECT_NE(wrong.error().message.find("HANSARD_TRUSTED_PROXIES: \"proxy\" is no address"),
+            std::string::npos);
+}
+
+TEST_F(HttpServer, EachAnswerIsToldOfByItsRoute) {
+  std::mutex mutex;
+  std::vector<std::string> told;
+  start({.on_answer = [&](const Answered& answered) {
+    const std::lock_guard lock(mutex);
+    EXPECT_GE(answered.time.count(), 0);
+    told.push_back(fmt::format("{} {} {}", answered.method, answered.route, answered.status));
+  }});
+  client().request("GET", "/echo?text=secret");
+  client().request("HEAD", "/echo");
+  client().request("POST", "/nothing/secret", "x");
+  server_->drain(1s);
+  EXPECT_EQ(told, (std::vector<std::string>{"GET /echo 200", "HEAD /echo 200", "POST  404"}));
 }
 
 TEST_F(HttpServer, APortThatIsTakenIsNamed) {

@@ -65,7 +65,7 @@ class Slots {
   struct Run;
 
   void keep(const std::stop_token& stop);
-  void keep_leases();
+  void renew_all();
 
   SlotOptions options_;
   Workshop workshop_;

@@ -28,9 +28,8 @@ struct Recording {
   std::string title;
 };
 
-// Opens and hashes a recording. Errors: not_found, permission_denied, media_unreadable (empty, not a file),
-// canceled.
-Result<Recording> open_recording(const std::filesystem::path& path, const std::stop_token& stop);
+// Opens and hashes a recording. Errors: not_found, permission_denied, media_unreadable (empty, not a file).
+Result<Recording> open_recording(const std::filesystem::path& path);
 
 struct Options {
   std::string transcription_model{models::kDefaultTranscriptionModel};

@@ -141,17 +141,15 @@ class Store {
 
   virtual Result<void> read(const std::function<Result<void>(Reader&)>& work) = 0;
 
-  // The database's clock, which never goes back.
+  // The database's clock.
   virtual int64_t now_ms() const = 0;
 
   // `listener` is called on the store's thread, after the commit and before whoever waits for it is answered.
   // All listeners are set before the first write.
   virtual void listen(Listener listener) = 0;
 
-  // A copy of one state of the database, while it is in use. `path` must not exist. `look` then reads that
-  // state, as long as it likes; the copy is whole and closed afterwards.
-  virtual Result<void> backup(const std::filesystem::path& path,
-                              const std::function<Result<void>(Reader&)>& look = {}) = 0;
+  // A copy of one state of the database, while it is in use. `path` must not exist.
+  virtual Result<void> backup(const std::filesystem::path& path) = 0;
 };
 
 }  // namespace hansard::store

@@ -1,6 +1,5 @@
 #include "store/sqlite/sqlite_store.h"
 
-#include <algorithm>
 #include <condition_variable>
 #include <deque>
 #include <exception>
@@ -8,7 +7,6 @@
 #include <mutex>
 #include <optional>
 #include <thread>
-#include <utility>
 
 #include <fmt/format.h>
 
@@ -29,35 +27,6 @@ constexpr size_t kGroup = 256;
 constexpr int kCheckpointPages = 1000;
 // Readers kept open; more are opened and closed as they are needed.
 constexpr size_t kIdleReaders = 8;
-
-// The system's time, but never back: where that is set back, this one goes on from where it was, at half the
-// pace, until the other has caught up. So what comes later is later, and what waits for a time gets there.
-class Clock {
- public:
-  // Not before `least_ms`, which an earlier process has told.
-  Clock(std::function<int64_t()> system_ms, int64_t least_ms)
-      : system_ms_(std::move(system_ms)),
-        last_ms_(system_ms_()),
-        ahead_ms_(std::max<int64_t>(0, least_ms - last_ms_)) {}
-
-  int64_t now_ms() const {
-    const std::lock_guard lock(mutex_);
-    const int64_t system_ms = system_ms_();
-    const int64_t step_ms = system_ms - std::exchange(last_ms_, system_ms);
-    ahead_ms_ -= step_ms < 0 ? step_ms : std::min(ahead_ms_, (step_ms + 1) / 2);
-    return system_ms + ahead_ms_;
-  }
-  int64_t ahead_ms() const {
-    const std::lock_guard lock(mutex_);
-    return ahead_ms_;
-  }
-
- private:
-  std::function<int64_t()> system_ms_;
-  mutable std::mutex mutex_;
-  mutable int64_t last_ms_;   // of the system's clock
-  mutable int64_t ahead_ms_;  // of it
-};
 
 std::string adapted(std::string_view sql) {
   std::string text(sql);
@@ -134,13 +103,8 @@ class SqliteTransaction : public Transaction {
 
 class SqliteStore : public Store {
  public:
-  SqliteStore(fs::path path, std::function<int64_t()> system_ms, int64_t least_ms,
-              std::unique_ptr<Connection> writer)
-      : path_(std::move(path)), clock_(std::move(system_ms), least_ms), writer_(std::move(writer)) {
-    if (constexpr int64_t kWorthSaying = 1000; clock_.ahead_ms() > kWorthSaying) {
-      log::warning("the clock is {} s behind what the database has seen; times go on from there",
-                   clock_.ahead_ms() / 1000);
-    }
+  SqliteStore(fs::path path, SqliteOptions options, std::unique_ptr<Connection> writer)
+      : path_(std::move(path)), options_(std::move(options)), writer_(std::move(writer)) {
     thread_ = std::thread([this] { write_groups(); });
   }
 
@@ -180,21 +144,18 @@ class SqliteStore : public Store {
     return result;
   }
 
-  int64_t now_ms() const override { return clock_.now_ms(); }
+  int64_t now_ms() const override { return options_.now_ms(); }
 
   void listen(Listener listener) override {
     const std::lock_guard lock(mutex_);
     listeners_.push_back(std::move(listener));
   }
 
-  Result<void> backup(const fs::path& path, const std::function<Result<void>(Reader&)>& look) override {
+  Result<void> backup(const fs::path& path) override {
     std::error_code error;
     if (fs::exists(path, error)) return fail(ErrorCode::conflict, "there is a file of that name already");
-    TRY(copy_database(*TRY(Connection::open(path_, Connection::Mode::read_write)), path));
-    if (!look) return {};
-    const auto copy = TRY(Connection::open(path, Connection::Mode::read_only));
-    SqliteReader reader(*copy);
-    return guarded([&] { return look(reader); });
+    std::unique_ptr<Connection> connection = TRY(Connection::open(path_, Connection::Mode::read_write));
+    return copy_database(*connection, path);
   }
 
  private:
@@ -290,7 +251,7 @@ class SqliteStore : public Store {
   }
 
   fs::path path_;
-  Clock clock_;
+  SqliteOptions options_;
   std::unique_ptr<Connection> writer_;  // of the writer thread alone
 
   std::mutex mutex_;
@@ -313,8 +274,7 @@ Result<std::unique_ptr<Store>> open_sqlite(const fs::path& path, SqliteOptions o
   TRY(migrate(*writer, path));
   std::error_code ignored;
   fs::permissions(path, fs::perms::owner_read | fs::perms::owner_write, ignored);
-  const int64_t least_ms = TRY(writer->number("SELECT COALESCE(MAX(created_at), 0) FROM events"));
-  return std::make_unique<SqliteStore>(path, std::move(options.now_ms), least_ms, std::move(writer));
+  return std::make_unique<SqliteStore>(path, std::move(options), std::move(writer));
 }
 
 }  // namespace hansard::store

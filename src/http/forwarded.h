@@ -1,0 +1,45 @@
+// Who asks, where proxies stand between: X-Forwarded-* and Forwarded (RFC 7239), believed of trusted proxies
+// alone.
+#pragma once
+
+#include <array>
+#include <cstdint>
+#include <optional>
+#include <string>
+#include <string_view>
+#include <vector>
+
+#include "base/result.h"
+#include "http/message.h"
+
+namespace hansard::http {
+
+// Ranges of addresses.
+class Networks {
+ public:
+  // "10.0.0.0/8", "::1". Errors: invalid_request, naming the range.
+  static Result<Networks> parse(const std::vector<std::string>& ranges);
+  bool contain(std::string_view address) const;
+
+ private:
+  struct Network {
+    std::array<uint8_t, 16> address{};  // IPv4 as ::ffff:a.b.c.d
+    unsigned bits = 128;
+  };
+  std::vector<Network> networks_;
+};
+
+struct Caller {
+  std::string peer;                   // address
+  std::optional<std::string> scheme;  // "http" or "https", where it is known
+  std::optional<std::string> host;    // with its port, where it is not the default
+};
+
+// Finds the caller behind `direct`, what the connection itself shows. 400 where the two kinds of header name
+// different addresses: only one of them can be the proxy's.
+Outcome<Caller> find_caller(const Request& request, Caller direct, const Networks& trusted);
+
+// Whether a page of this Origin was served by this server. Of an unknown scheme only the host counts.
+bool same_origin(std::string_view origin, const Caller& caller);
+
+}  // namespace hansard::http
