@@ -19,6 +19,7 @@ sigset_t waited_signals() {
   sigemptyset(&set);
   sigaddset(&set, SIGINT);
   sigaddset(&set, SIGTERM);
+  sigaddset(&set, SIGHUP);
   sigaddset(&set, kEndWaiting);
   return set;
 }
@@ -34,6 +35,10 @@ Interrupt::Interrupt() {
   waiter_ = std::jthread([this] {
     const sigset_t waited = waited_signals();
     for (int signal = 0; sigwait(&waited, &signal) == 0 && signal != kEndWaiting;) {
+      if (signal == SIGHUP) {
+        hang_up();
+        continue;
+      }
       if (!stop_.stop_requested()) {
         stop_.request_stop();
         continue;
@@ -54,6 +59,23 @@ void Interrupt::wait() const {
   std::condition_variable_any never;
   std::unique_lock lock(mutex);
   never.wait(lock, token(), [] { return false; });
+}
+
+void Interrupt::on_hangup(std::function<void()> action) {
+  const std::lock_guard lock(mutex_);
+  hangup_ = std::move(action);
+}
+
+void Interrupt::hang_up() {
+  const std::lock_guard lock(mutex_);
+  if (hangup_) return hangup_();
+  sigset_t hangup;
+  sigemptyset(&hangup);
+  sigaddset(&hangup, SIGHUP);
+  pthread_sigmask(SIG_UNBLOCK, &hangup, nullptr);
+  ::raise(SIGHUP);
+  // It was ignored from the beginning, by nohup: it is still.
+  pthread_sigmask(SIG_BLOCK, &hangup, nullptr);
 }
 
 void Interrupt::on_second(std::function<void()> action) {

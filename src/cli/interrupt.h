@@ -22,13 +22,19 @@ class Interrupt {
   bool requested() const { return stop_.stop_requested(); }
   // Returns when a stop is requested.
   void wait() const;
+  // What SIGHUP does, each time; until it is set, and when it is empty, SIGHUP ends the process as it always
+  // did.
+  void on_hangup(std::function<void()> action);
   // What a second signal does instead, once; a third ends the process. Empty: as before.
   void on_second(std::function<void()> action);
 
  private:
+  void hang_up();
+
   std::stop_source stop_;
   std::mutex mutex_;
   std::function<void()> second_;
+  std::function<void()> hangup_;
   std::jthread waiter_;
 };
 

@@ -1,5 +1,8 @@
 #include "cli/serve_command.h"
 
+#include <fcntl.h>
+#include <sys/file.h>
+
 #include <algorithm>
 #include <atomic>
 #include <cstdio>
@@ -8,15 +11,12 @@
 #include <fmt/format.h>
 
 #include "api/v1/api.h"
-#include "base/clock.h"
 #include "base/file.h"
 #include "base/id.h"
 #include "base/limits.h"
 #include "base/log.h"
 #include "blob/file/file_blobs.h"
 #include "cli/cache_command.h"
-#include "cli/control.h"
-#include "cli/data_folder.h"
 #include "cli/surroundings.h"
 #include "http/server.h"
 #include "jobs/hub.h"
@@ -41,49 +41,17 @@ constexpr auto kSweepAge = 24h;
 // Requests in work when the server stops take milliseconds; a download may take longer.
 constexpr auto kRequestPatience = 2s;
 
-Result<void> check_host(const std::string& host) {
-  if (host == "127.0.0.1" || host == "::1" || host.starts_with("127.")) return {};
-  return fail(
-      ErrorCode::invalid_request,
-      fmt::format("HANSARD_HOST is \"{}\"; allowed is an address of this machine alone, 127.0.0.1 or ::1: "
-                  "without accounts whoever reaches the server could read everything",
-                  host));
-}
-
-// Names that a Host header may have, without scheme, port and path.
-Result<void> check_hosts(const std::vector<std::string>& names) {
-  for (const std::string& name : names) {
-    const bool ipv6 = name.starts_with('[') && name.ends_with(']');
-    if (ipv6 || name.find_first_not_of("abcdefghijklmnopqrstuvwxyz0123456789.-_") == std::string::npos)
-      continue;
-    return fail(ErrorCode::invalid_request,
-                fmt::format("HANSARD_ALLOWED_HOSTS has \"{}\"; allowed are names as hansard.example.org, "
-                            "without scheme, port and path, separated by commas",
-                            name));
+// Held while the server lives: one process has the database.
+Result<UniqueFd> lock_data_folder(const fs::path& folder) {
+  TRY(make_private_folder(folder));
+  UniqueFd lock(::open((folder / "lock").c_str(), O_RDWR | O_CREAT | O_CLOEXEC, 0600));
+  if (!lock) return fail(system_error("cannot write in the data folder", errno));
+  if (::flock(lock.get(), LOCK_EX | LOCK_NB) != 0) {
+    return fail(
+        ErrorCode::conflict,
+        "another hansard serve has this data folder; stop it, or choose another folder with --data-dir");
   }
-  return {};
-}
-
-Result<void> check_base_path(const std::string& path) {
-  const bool plain =
-      path.find_first_not_of("abcdefghijklmnopqrstuvwxyzABCDEFGHIJKLMNOPQRSTUVWXYZ0123456789/-_.~") ==
-      std::string::npos;
-  if (path.empty() || (plain && path.starts_with('/') && !path.ends_with('/'))) return {};
-  return fail(
-      ErrorCode::invalid_request,
-      fmt::format("HANSARD_BASE_PATH is \"{}\"; allowed is a path as /hansard, with a slash before it "
-                  "and none behind",
-                  path));
-}
-
-Result<void> check_lease(const Config& config) {
-  const double lease_s = config.duration_s("TRANSCRIPTION_LEASE_TIMEOUT");
-  if (config.duration_s("TRANSCRIPTION_LEASE_RENEW_INTERVAL") < lease_s) return {};
-  return fail(ErrorCode::invalid_request,
-              fmt::format("TRANSCRIPTION_LEASE_RENEW_INTERVAL is \"{}\"; allowed is less than "
-                          "TRANSCRIPTION_LEASE_TIMEOUT ({}), or 0s for a third of it",
-                          config.text("TRANSCRIPTION_LEASE_RENEW_INTERVAL"),
-                          config.text("TRANSCRIPTION_LEASE_TIMEOUT")));
+  return lock;
 }
 
 std::vector<std::string> split_names(const std::string& list) {
@@ -100,8 +68,39 @@ std::vector<std::string> split_names(const std::string& list) {
   return names;
 }
 
+// How the listener is set up, and whether it may be so.
+Result<http::ServerOptions> listener(const Config& config) {
+  http::ServerOptions options;
+  options.host = config.text("HANSARD_HOST");
+  options.port = static_cast<uint16_t>(config.integer("HANSARD_PORT"));
+  options.allowed_hosts = split_names(config.text("HANSARD_ALLOWED_HOSTS"));
+  options.base_path = config.text("HANSARD_BASE_PATH");
+  options.tls = {config.text("HANSARD_TLS_CERT"), config.text("HANSARD_TLS_KEY")};
+  options.trusted_proxies = split_names(config.text("HANSARD_TRUSTED_PROXIES"));
+  const bool behind_proxy = config.boolean("HANSARD_BEHIND_PROXY");
+  if (!behind_proxy && !options.trusted_proxies.empty()) {
+    return fail(
+        ErrorCode::invalid_request,
+        "HANSARD_TRUSTED_PROXIES is set and HANSARD_BEHIND_PROXY is not; set it to true, or leave both out");
+  }
+  if (behind_proxy && options.trusted_proxies.empty()) options.trusted_proxies = {"127.0.0.0/8", "::1"};
+  TRY(check_exposure({.host = options.host,
+                      .accounts = config.text("HANSARD_AUTH") != "none",
+                      .tls = options.tls.given(),
+                      .behind_proxy = behind_proxy}));
+  return options;
+}
+
 std::chrono::milliseconds milliseconds(const Config& config, std::string_view key) {
   return std::chrono::milliseconds(static_cast<int64_t>(config.duration_s(key) * 1000));
+}
+
+void reload_tls(http::Server& server) {
+  if (const auto reloaded = server.reload_tls(); reloaded) {
+    log::info("the certificate was read again; new connections get it");
+  } else {
+    log::error("the certificate stays as it was: {} {}", reloaded.error().message, reloaded.error().detail);
+  }
 }
 
 // The one user of a server without accounts.
@@ -124,11 +123,13 @@ Result<std::string> local_user(store::Store& store) {
   return id;
 }
 
-// Forgets old events, uploads that were never completed, and blobs from before `before_ms` that no row names.
+// Forgets old events, uploads that were never completed, and blobs that no row names.
 void keep_house(store::Store& store, blob::Blobs& blobs, const pipeline::Artifacts& artifacts,
-                library::UploadsInWork& uploads, int64_t before_ms) {
+                library::UploadsInWork& uploads, int64_t started_ms) {
   static constexpr Statement kForget{"events.forget", "DELETE FROM events WHERE created_at < $1"};
   const int64_t now_ms = store.now_ms();
+  // What an earlier server left has waited long enough: this one alone writes here.
+  const int64_t before_ms = std::max(started_ms, now_ms - std::chrono::milliseconds(kSweepAge).count());
   const auto forgot = store.write([&](store::Transaction& transaction) -> Result<void> {
     TRY(transaction.change(kForget, now_ms - std::chrono::milliseconds(limits::kEventAge).count()));
     return {};
@@ -158,17 +159,31 @@ void keep_house(store::Store& store, blob::Blobs& blobs, const pipeline::Artifac
 
 }  // namespace
 
+Result<void> check_exposure(const Exposure& exposure) {
+  if (exposure.host.starts_with("127.") || exposure.host == "::1") return {};
+  const auto refuse = [&](std::string_view why) {
+    return fail(
+        ErrorCode::invalid_request,
+        fmt::format("HANSARD_HOST is \"{}\"; allowed is an address of this machine alone, 127.0.0.1 or "
+                    "::1: {}",
+                    exposure.host, why));
+  };
+  if (!exposure.accounts) return refuse("without accounts whoever reaches the server could read everything");
+  if (!exposure.tls && !exposure.behind_proxy) {
+    return refuse(
+        "beyond it everyone on the way could read along. Set HANSARD_TLS_CERT and HANSARD_TLS_KEY, or "
+        "HANSARD_BEHIND_PROXY=true where a proxy speaks TLS for the server");
+  }
+  return {};
+}
+
 Result<void> serve(const Config& config, Interrupt& interrupt) {
-  TRY(check_host(config.text("HANSARD_HOST")));
-  const std::vector<std::string> allowed_hosts = split_names(config.text("HANSARD_ALLOWED_HOSTS"));
-  TRY(check_hosts(allowed_hosts));
-  TRY(check_base_path(config.text("HANSARD_BASE_PATH")));
-  TRY(check_lease(config));
+  const http::ServerOptions listens = TRY(listener(config));
   if (log::level() > log::Level::info) log::set_level(log::Level::info);
   const fs::path data = config.data_folder();
   const UniqueFd lock = TRY(lock_data_folder(data));
-  const auto store = TRY(store::open_sqlite(database_path(data), {}));
-  const auto blobs = TRY(blob::open_file_blobs(blobs_path(data)));
+  const auto store = TRY(store::open_sqlite(data / "hansard.db", {}));
+  const auto blobs = TRY(blob::open_file_blobs(data / "blobs"));
 
   std::atomic<jobs::Slots*> slots_to_tell{nullptr};
   std::atomic<jobs::Hub*> hub_to_tell{nullptr};
@@ -235,35 +250,28 @@ Result<void> serve(const Config& config, Interrupt& interrupt) {
       .instance = random_hex(8)};
   http::Router router;
   api::v1::add_routes(router, services);
-  const auto server = TRY(http::Server::open({.host = config.text("HANSARD_HOST"),
-                                              .port = static_cast<uint16_t>(config.integer("HANSARD_PORT")),
-                                              .allowed_hosts = allowed_hosts,
-                                              .base_path = config.text("HANSARD_BASE_PATH")},
-                                             std::move(router)));
-  // The clock of the files. What an earlier server left has waited long enough: this one alone writes here.
-  const int64_t started_ms = system_now_ms();
-  auto control = TRY(Control::open(data, *store, *blobs));
+  const auto server = TRY(http::Server::open(listens, std::move(router)));
+  const int64_t started_ms = store->now_ms();
   slots.start();
   server->start();
-  const std::string host = config.text("HANSARD_HOST");
-  fmt::print("hansard listens on http://{}:{}\n",
-             host.find(':') == std::string::npos ? host : "[" + host + "]", server->port());
+  if (listens.tls.given()) interrupt.on_hangup([&] { reload_tls(*server); });
+  const bool is_v6 = listens.host.find(':') != std::string::npos;
+  fmt::print("hansard listens on {}://{}:{}\n", listens.tls.given() ? "https" : "http",
+             is_v6 ? "[" + listens.host + "]" : listens.host, server->port());
   std::fflush(stdout);
   std::jthread housekeeper([&](const std::stop_token& stop) {
     std::mutex mutex;
     std::condition_variable_any never;
     std::unique_lock wait(mutex);
-    int64_t before_ms = started_ms;
     do {
-      keep_house(*store, *blobs, artifacts, uploads, before_ms);
-      before_ms = system_now_ms() - std::chrono::milliseconds(kSweepAge).count();
+      keep_house(*store, *blobs, artifacts, uploads, started_ms);
     } while (!never.wait_for(wait, stop, kSweepInterval, [] { return false; }) && !stop.stop_requested());
   });
 
   interrupt.wait();
+  interrupt.on_hangup([] {});
   log::info("stopping: no new work is taken");
   draining = true;
-  control.reset();
   housekeeper.request_stop();
   interrupt.on_second([&] { slots.release_now(); });
   const auto patience = milliseconds(config, "TRANSCRIPTION_STOP_TIMEOUT");
