@@ -6,6 +6,7 @@
 #include <thread>
 
 #include "base/file.h"
+#include "contract.h"
 
 namespace hansard {
 
@@ -28,6 +29,7 @@ Serving::Serving(std::filesystem::path program, std::filesystem::path log,
     if (at == std::string::npos || text.find('\n', at) == std::string::npos) continue;
     std::from_chars(text.data() + at + kListens.size(), text.data() + text.size(), port_);
   }
+  if (listens()) hold_to_contract(port_);
 }
 
 std::string Serving::log() const {

@@ -1,4 +1,4 @@
-// `hansard serve` as its own process, on any free port.
+// `hansard serve` as its own process, on any free port. All its answers are held to the contract.
 #pragma once
 
 #include <cstdint>

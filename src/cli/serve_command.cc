@@ -10,6 +10,7 @@
 
 #include <fmt/format.h>
 
+#include "api/openapi.h"
 #include "api/v1/api.h"
 #include "base/file.h"
 #include "base/id.h"
@@ -249,6 +250,7 @@ Result<void> serve(const Config& config, Interrupt& interrupt) {
       .draining = draining,
       .instance = random_hex(8)};
   http::Router router;
+  api::add_contract_routes(router);
   api::v1::add_routes(router, services);
   const auto server = TRY(http::Server::open(listens, std::move(router)));
   const int64_t started_ms = store->now_ms();

@@ -38,6 +38,7 @@ class Router {
   };
   // HEAD finds GET.
   Match match(std::string_view method, std::string_view path) const;
+  std::vector<const Route*> routes() const;  // all of them, in the order in which they were added
 
  private:
   struct Entry {

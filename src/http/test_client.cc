@@ -13,7 +13,7 @@
 
 namespace hansard::http {
 
-Client::Client(uint16_t port) : socket_(::socket(AF_INET, SOCK_STREAM | SOCK_CLOEXEC, 0)) {
+Client::Client(uint16_t port) : port_(port), socket_(::socket(AF_INET, SOCK_STREAM | SOCK_CLOEXEC, 0)) {
   sockaddr_in address = {};
   address.sin_family = AF_INET;
   address.sin_port = htons(port);
@@ -22,7 +22,12 @@ Client::Client(uint16_t port) : socket_(::socket(AF_INET, SOCK_STREAM | SOCK_CLO
   if (::connect(socket_.get(), reinterpret_cast<sockaddr*>(&address), sizeof address) != 0) socket_.reset();
 }
 
-void Client::send(std::string_view bytes) const {
+void Client::send(std::string_view bytes) {
+  if (!request_line_.ends_with("\r\n")) {
+    request_line_ += bytes;
+    if (const size_t end = request_line_.find("\r\n"); end != std::string::npos)
+      request_line_.resize(end + 2);
+  }
   while (!bytes.empty()) {
     const ssize_t n = ::send(socket_.get(), bytes.data(), bytes.size(), MSG_NOSIGNAL);
     if (n <= 0) return;
@@ -38,16 +43,14 @@ bool Client::fill() {
   return true;
 }
 
-ClientResponse Client::receive(bool head) {
+// Takes an answer's head out of `bytes`, where it has come.
+std::optional<ClientResponse> Client::take_head(std::string& bytes) const {
+  const size_t end = bytes.find("\r\n\r\n");
+  if (end == std::string::npos) return std::nullopt;
   ClientResponse response;
-  size_t end = 0;
-  while ((end = buffer_.find("\r\n\r\n")) == std::string::npos) {
-    if (!fill()) return response;
-  }
-  const std::string text = buffer_.substr(0, end + 2);
-  buffer_.erase(0, end + 4);
+  const std::string text = bytes.substr(0, end + 2);
+  bytes.erase(0, end + 4);
   if (text.size() > 12) std::from_chars(text.data() + 9, text.data() + 12, response.status);
-  if (response.status == 100) return receive(head);
   for (size_t at = text.find("\r\n") + 2; at < text.size();) {
     const size_t line_end = text.find("\r\n", at);
     const size_t colon = text.find(": ", at);
@@ -57,20 +60,56 @@ ClientResponse Client::receive(bool head) {
     response.headers[name] = text.substr(colon + 2, line_end - colon - 2);
     at = line_end + 2;
   }
-  if (head || response.status == 204 || response.status == 304) return response;
-  const auto length = response.headers.find("content-length");
-  const size_t size = length == response.headers.end() ? std::string::npos : std::stoul(length->second);
-  while (buffer_.size() < size && fill()) {
-  }
-  response.body = buffer_.substr(0, size);
-  buffer_.erase(0, response.body.size());
   return response;
+}
+
+ClientResponse Client::receive(bool head) {
+  std::optional<ClientResponse> response = take_head(buffer_);
+  while (!response) {
+    if (!fill()) return {};
+    response = take_head(buffer_);
+  }
+  if (response->status == 100) return receive(head);
+  if (!head && response->status != 204 && response->status != 304) {
+    const auto length = response->headers.find("content-length");
+    const size_t size = length == response->headers.end() ? std::string::npos : std::stoul(length->second);
+    while (buffer_.size() < size && fill()) {
+    }
+    response->body = buffer_.substr(0, size);
+    buffer_.erase(0, response->body.size());
+    if (size != std::string::npos && response->body.size() < size) return std::move(*response);  // broken off
+  }
+  show(*response);
+  request_line_.clear();
+  return std::move(*response);
 }
 
 std::string Client::read_until(std::string_view text) {
   while (buffer_.find(text) == std::string::npos && fill()) {
   }
+  show_stream(buffer_);
   return std::exchange(buffer_, {});
+}
+
+void Client::show(ClientResponse response) {
+  if (witness_ == nullptr) return;
+  const size_t space = std::min(request_line_.find(' '), request_line_.size());
+  const size_t second = std::min(request_line_.find(' ', space + 1), request_line_.size());
+  witness_({port_, request_line_.substr(0, space),
+            space < second ? request_line_.substr(space + 1, second - space - 1) : "", std::move(response)});
+}
+
+void Client::show_stream(std::string_view bytes) {
+  if (witness_ == nullptr) return;
+  stream_ += bytes;
+  if (!stream_head_) stream_head_ = take_head(stream_);
+  if (!stream_head_ || !stream_head_->headers["content-type"].starts_with("text/event-stream")) return;
+  const size_t end = stream_.rfind("\n\n");
+  const size_t whole = end == std::string::npos ? 0 : end + 2;
+  ClientResponse response = *stream_head_;
+  response.body = stream_.substr(0, whole);
+  stream_.erase(0, whole);
+  show(std::move(response));
 }
 
 void Client::shutdown_sending() const {

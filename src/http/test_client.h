@@ -3,6 +3,7 @@
 
 #include <cstdint>
 #include <map>
+#include <optional>
 #include <string>
 #include <string_view>
 
@@ -16,11 +17,22 @@ struct ClientResponse {
   std::string body;
 };
 
+// An answer with the request it is to. Of an event stream: what came of it so far, in whole events.
+struct Exchange {
+  uint16_t port = 0;
+  std::string method;
+  std::string target;
+  ClientResponse response;
+};
+
 class Client {
  public:
   explicit Client(uint16_t port);
 
-  void send(std::string_view bytes) const;
+  // Every answer that any client of this program gets is shown to `witness`, from the client's own thread.
+  static void show_to(void (*witness)(const Exchange&)) { witness_ = witness; }
+
+  void send(std::string_view bytes);
   // One answer; `head`: of a HEAD request, which has no body.
   ClientResponse receive(bool head = false);
   // Reads until `text` has come or the connection ends; all that came.
@@ -32,9 +44,18 @@ class Client {
 
  private:
   bool fill();
+  std::optional<ClientResponse> take_head(std::string& bytes) const;
+  void show(ClientResponse response);
+  void show_stream(std::string_view bytes);
 
+  inline static void (*witness_)(const Exchange&) = nullptr;
+
+  const uint16_t port_;
   UniqueFd socket_;
   std::string buffer_;
+  std::string request_line_;  // of what was sent last; whole once it has its line end
+  std::string stream_;        // read, and not yet shown
+  std::optional<ClientResponse> stream_head_;
 };
 
 // A form with one file, as the body of a request with boundary "b".
