@@ -355,29 +355,28 @@ void Slots::keep(const std::stop_token& stop) {
   std::unique_lock lock(mutex);
   while (!never.wait_for(lock, stop, options_.renew_interval, [] { return false; }) &&
          !stop.stop_requested()) {
-    renew_all();
-    const auto written = workshop_.store.write([](Transaction& transaction) -> Result<void> {
-      TRY(expire_leases(transaction));
-      return {};
-    });
-    if (!written) log::error("jobs: leases: {} {}", written.error().message, written.error().detail);
+    keep_leases();
   }
 }
 
-void Slots::renew_all() {
+// All at one time: a clock that is set forward between the two would end what is just being renewed.
+void Slots::keep_leases() {
   std::vector<std::shared_ptr<Run>> runs;
   {
     const std::lock_guard lock(mutex_);
     for (const auto& [id, run] : running_) runs.push_back(run);
   }
-  for (const auto& run : runs) {
-    bool held = true;
-    const auto written = workshop_.store.write([&](Transaction& transaction) -> Result<void> {
-      held = TRY(renew(transaction, run->fence, options_.lease.count()));
-      return {};
-    });
-    if (written && !held) run->stop.request_stop();
-  }
+  std::vector<std::shared_ptr<Run>> lost;
+  const auto written = workshop_.store.write([&](Transaction& transaction) -> Result<void> {
+    lost.clear();
+    for (const auto& run : runs) {
+      if (!TRY(renew(transaction, run->fence, options_.lease.count()))) lost.push_back(run);
+    }
+    TRY(expire_leases(transaction));
+    return {};
+  });
+  if (!written) return log::error("jobs: leases: {} {}", written.error().message, written.error().detail);
+  for (const auto& run : lost) run->stop.request_stop();
 }
 
 }  // namespace hansard::jobs

@@ -65,7 +65,7 @@ class Slots {
   struct Run;
 
   void keep(const std::stop_token& stop);
-  void renew_all();
+  void keep_leases();
 
   SlotOptions options_;
   Workshop workshop_;

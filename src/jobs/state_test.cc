@@ -125,6 +125,37 @@ TEST_F(States, TheOrderIsPriorityThenTimeOfQueueing) {
   for (const Job* expected : {&urgent, &a, &b, &later}) EXPECT_EQ(claim_one()->id, expected->id);
 }
 
+TEST_F(States, AClockThatIsSetBackChangesNoOrderAndStopsNothing) {
+  const Job a = queue();
+  now_ms_ -= 3'600'000;
+  const Job b = queue();
+  EXPECT_LT(a.id, b.id);
+  EXPECT_LE(a.created_at_ms, b.created_at_ms);
+  const Job held = claim_one().value();
+  EXPECT_EQ(held.id, a.id);
+  // A lease that was given before the clock went back can still be renewed, and runs out in its time.
+  now_ms_ -= 3'600'000;
+  EXPECT_TRUE(get<bool>([&](Transaction& t) { return renew(t, fence(held), 1000); }));
+  now_ms_ += 900;
+  EXPECT_EQ(get<int64_t>([](Transaction& t) { return expire_leases(t); }), 0);
+  now_ms_ += 1200;
+  EXPECT_EQ(get<int64_t>([](Transaction& t) { return expire_leases(t); }), 1);
+  EXPECT_EQ(claim_one()->id, a.id);
+  EXPECT_EQ(claim_one()->id, b.id);
+}
+
+TEST_F(States, AClockThatIsSetForwardEndsNoLeaseThatIsRenewed) {
+  const Job held = (queue(), claim_one().value());
+  now_ms_ += 30LL * 24 * 3'600'000;
+  in([&](Transaction& t) -> Result<void> {
+    EXPECT_TRUE(TRY(renew(t, fence(held), 1000)));
+    EXPECT_EQ(TRY(expire_leases(t)), 0);
+    return {};
+  });
+  EXPECT_TRUE(
+      get<bool>([&](Transaction& t) { return report_progress(t, fence(held), "transcribing", 0.5); }));
+}
+
 TEST_F(States, ARecoveredJobKeepsItsPlace) {
   const Job a = queue();
   now_ms_ += 1;

@@ -141,7 +141,7 @@ class Store {
 
   virtual Result<void> read(const std::function<Result<void>(Reader&)>& work) = 0;
 
-  // The database's clock.
+  // The database's clock, which never goes back.
   virtual int64_t now_ms() const = 0;
 
   // `listener` is called on the store's thread, after the commit and before whoever waits for it is answered.

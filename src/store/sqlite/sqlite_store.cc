@@ -1,5 +1,6 @@
 #include "store/sqlite/sqlite_store.h"
 
+#include <algorithm>
 #include <condition_variable>
 #include <deque>
 #include <exception>
@@ -7,6 +8,7 @@
 #include <mutex>
 #include <optional>
 #include <thread>
+#include <utility>
 
 #include <fmt/format.h>
 
@@ -27,6 +29,35 @@ constexpr size_t kGroup = 256;
 constexpr int kCheckpointPages = 1000;
 // Readers kept open; more are opened and closed as they are needed.
 constexpr size_t kIdleReaders = 8;
+
+// The system's time, but never back: where that is set back, this one goes on from where it was, at half the
+// pace, until the other has caught up. So what comes later is later, and what waits for a time gets there.
+class Clock {
+ public:
+  // Not before `least_ms`, which an earlier process has told.
+  Clock(std::function<int64_t()> system_ms, int64_t least_ms)
+      : system_ms_(std::move(system_ms)),
+        last_ms_(system_ms_()),
+        ahead_ms_(std::max<int64_t>(0, least_ms - last_ms_)) {}
+
+  int64_t now_ms() const {
+    const std::lock_guard lock(mutex_);
+    const int64_t system_ms = system_ms_();
+    const int64_t step_ms = system_ms - std::exchange(last_ms_, system_ms);
+    ahead_ms_ -= step_ms < 0 ? step_ms : std::min(ahead_ms_, (step_ms + 1) / 2);
+    return system_ms + ahead_ms_;
+  }
+  int64_t ahead_ms() const {
+    const std::lock_guard lock(mutex_);
+    return ahead_ms_;
+  }
+
+ private:
+  std::function<int64_t()> system_ms_;
+  mutable std::mutex mutex_;
+  mutable int64_t last_ms_;   // of the system's clock
+  mutable int64_t ahead_ms_;  // of it
+};
 
 std::string adapted(std::string_view sql) {
   std::string text(sql);
@@ -103,8 +134,13 @@ class SqliteTransaction : public Transaction {
 
 class SqliteStore : public Store {
  public:
-  SqliteStore(fs::path path, SqliteOptions options, std::unique_ptr<Connection> writer)
-      : path_(std::move(path)), options_(std::move(options)), writer_(std::move(writer)) {
+  SqliteStore(fs::path path, std::function<int64_t()> system_ms, int64_t least_ms,
+              std::unique_ptr<Connection> writer)
+      : path_(std::move(path)), clock_(std::move(system_ms), least_ms), writer_(std::move(writer)) {
+    if (constexpr int64_t kWorthSaying = 1000; clock_.ahead_ms() > kWorthSaying) {
+      log::warning("the clock is {} s behind what the database has seen; times go on from there",
+                   clock_.ahead_ms() / 1000);
+    }
     thread_ = std::thread([this] { write_groups(); });
   }
 
@@ -144,7 +180,7 @@ class SqliteStore : public Store {
     return result;
   }
 
-  int64_t now_ms() const override { return options_.now_ms(); }
+  int64_t now_ms() const override { return clock_.now_ms(); }
 
   void listen(Listener listener) override {
     const std::lock_guard lock(mutex_);
@@ -251,7 +287,7 @@ class SqliteStore : public Store {
   }
 
   fs::path path_;
-  SqliteOptions options_;
+  Clock clock_;
   std::unique_ptr<Connection> writer_;  // of the writer thread alone
 
   std::mutex mutex_;
@@ -274,7 +310,8 @@ Result<std::unique_ptr<Store>> open_sqlite(const fs::path& path, SqliteOptions o
   TRY(migrate(*writer, path));
   std::error_code ignored;
   fs::permissions(path, fs::perms::owner_read | fs::perms::owner_write, ignored);
-  return std::make_unique<SqliteStore>(path, std::move(options), std::move(writer));
+  const int64_t least_ms = TRY(writer->number("SELECT COALESCE(MAX(created_at), 0) FROM events"));
+  return std::make_unique<SqliteStore>(path, std::move(options.now_ms), least_ms, std::move(writer));
 }
 
 }  // namespace hansard::store

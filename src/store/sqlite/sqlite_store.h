@@ -13,7 +13,9 @@
 namespace hansard::store {
 
 struct SqliteOptions {
-  std::function<int64_t()> now_ms;  // the clock; the system's where there is none
+  // The clock; the system's where there is none. Where it goes back the store's does not, neither within a
+  // process nor from one to the next.
+  std::function<int64_t()> now_ms;
 };
 
 // Opens the database at `path`, makes it where there is none, and brings its schema up to this program's,

@@ -75,6 +75,36 @@ TEST_F(Sqlite, ANewerDatabaseIsRefusedInWords) {
   EXPECT_NE(opened.error().message.find("newer Hansard"), std::string::npos);
 }
 
+TEST_F(Sqlite, TimeNeverGoesBackAndCatchesUp) {
+  constexpr int64_t kHour = 3'600'000;
+  int64_t system_ms = 100 * kHour;
+  const SqliteOptions options{.now_ms = [&] { return system_ms; }};
+  static constexpr Statement kEvent{"test.event",
+                                    "INSERT INTO events (user_id, name, subject_id, data, created_at) "
+                                    "VALUES ('u', 'n', 's', '{}', $1)"};
+  {
+    auto store = std::move(open_sqlite(path_, options).value());
+    int64_t before = store->now_ms();
+    EXPECT_EQ(before, 100 * kHour);
+    system_ms -= kHour;
+    for (int minute = 0; minute <= 120; ++minute, system_ms += 60'000) {
+      EXPECT_GE(store->now_ms(), before);
+      if (minute > 1) {
+        EXPECT_GT(store->now_ms(), before);
+      }
+      before = store->now_ms();
+    }
+    EXPECT_EQ(store->now_ms(), system_ms);  // two hours later it is where the system is
+    ASSERT_TRUE(store->write([](Transaction& t) -> Result<void> {
+      TRY(t.change(kEvent, t.now_ms()));
+      return {};
+    }));
+  }
+  const int64_t told = system_ms;
+  system_ms -= 24 * kHour;
+  EXPECT_EQ(std::move(open_sqlite(path_, options).value())->now_ms(), told);
+}
+
 TEST_F(Sqlite, ADamagedDatabaseIsRefusedInWordsWithoutItsPath) {
   std::ofstream(path_) << std::string(8192, 'x');
   const auto opened = open_sqlite(path_);
