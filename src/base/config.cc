@@ -41,8 +41,8 @@ constexpr std::array kKeys{
               "Models resident in one engine."},
     ConfigKey{"SPEECH_ENGINE_AUTO_DOWNLOAD", Kind::boolean, "true", "true|false", false,
               "Fetch a model that is asked for and not installed."},
-    ConfigKey{"SPEECH_ENGINE_IDLE_TIMEOUT", Kind::duration, "10m", "", false,
-              "An engine that was asked nothing for so long exits and gives its memory back."},
+    ConfigKey{"SPEECH_ENGINE_IDLE_TIMEOUT", Kind::duration, "10m", "0s..168h", false,
+              "An engine that was asked nothing for so long exits and gives its memory back; 0s: never."},
     ConfigKey{"SPEECH_ENGINE_MEMORY_LIMIT", Kind::integer, "0", "0..1000000", false,
               "An engine with more resident memory than this, in MB, is ended; 0: no limit."},
     ConfigKey{"HANSARD_HOST", Kind::text, "127.0.0.1", "", false,
@@ -72,13 +72,13 @@ constexpr std::array kKeys{
               "Largest file taken, in MB."},
     ConfigKey{"TRANSCRIPTION_WORKERS", Kind::integer, "1", "1..64", false,
               "Jobs at once, with an engine each."},
-    ConfigKey{"TRANSCRIPTION_QUEUE_POLL_INTERVAL", Kind::duration, "2s", "", false,
+    ConfigKey{"TRANSCRIPTION_QUEUE_POLL_INTERVAL", Kind::duration, "2s", "0.1s..1h", false,
               "How often the queue is looked at, beside being told."},
-    ConfigKey{"TRANSCRIPTION_LEASE_TIMEOUT", Kind::duration, "10m", "", false,
+    ConfigKey{"TRANSCRIPTION_LEASE_TIMEOUT", Kind::duration, "10m", "1s..24h", false,
               "A job whose holder said nothing for so long is given to another."},
-    ConfigKey{"TRANSCRIPTION_LEASE_RENEW_INTERVAL", Kind::duration, "0s", "", false,
+    ConfigKey{"TRANSCRIPTION_LEASE_RENEW_INTERVAL", Kind::duration, "0s", "0s..24h", false,
               "How often a holder says so; 0s: a third of the lease."},
-    ConfigKey{"TRANSCRIPTION_STOP_TIMEOUT", Kind::duration, "30s", "", false,
+    ConfigKey{"TRANSCRIPTION_STOP_TIMEOUT", Kind::duration, "30s", "0s..24h", false,
               "How long running jobs may go on when the server stops; 0s: to their end."},
     ConfigKey{"HF_TOKEN", Kind::text, "", "", true, "The model hub's token, for models that need one."},
 };
@@ -134,11 +134,19 @@ Result<void> check(const ConfigKey& key, std::string_view value) {
       }
       return {};
     }
-    case Kind::duration:
-      if (auto duration = parse_duration(value); !duration) {
+    case Kind::duration: {
+      const auto duration = parse_duration(value);
+      if (!duration) {
         return fail(ErrorCode::invalid_request, fmt::format("{}: {}", key.name, duration.error().message));
       }
+      const size_t dots = key.choices.find("..");
+      const std::string_view least = key.choices.substr(0, dots);
+      const std::string_view most = key.choices.substr(dots + 2);
+      if (*duration < parse_duration(least).value_or(0) || *duration > parse_duration(most).value_or(0)) {
+        return not_allowed(key, value, fmt::format("a time from {} to {}", least, most));
+      }
       return {};
+    }
   }
   return {};
 }

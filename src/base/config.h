@@ -21,7 +21,7 @@ struct ConfigKey {
                           // in lower case
   Kind kind;
   std::string_view default_value;
-  std::string_view choices;  // "auto|cpu|cuda", or "0..64" for integers
+  std::string_view choices;  // "auto|cpu|cuda", or "0..64" for integers, "1s..24h" for durations
   bool secret;               // shown masked
   std::string_view help;
 };

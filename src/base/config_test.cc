@@ -2,6 +2,7 @@
 
 #include "base/temporary_folder.h"
 
+#include <fmt/format.h>
 #include <gtest/gtest.h>
 
 #include <cstdlib>
@@ -30,6 +31,11 @@ class ConfigTest : public testing::Test {
     });
   }
 
+  static std::string lower_case(std::string_view text) {
+    std::string result(text);
+    for (char& c : result) c = static_cast<char>(std::tolower(static_cast<unsigned char>(c)));
+    return result;
+  }
   std::string error() {
     const Result<Config> config = load();
     return config ? "" : config.error().message;
@@ -72,6 +78,62 @@ TEST_F(ConfigTest, BadValuesAreNamedWithWhatIsAllowed) {
   environment_["SPEECH_ENGINE_IDLE_TIMEOUT"] = "10";
   EXPECT_EQ(error(),
             "SPEECH_ENGINE_IDLE_TIMEOUT: \"10\" could mean 10 seconds or 10 minutes; write 10s or 10m");
+}
+
+// Values that no setting of this kind may have.
+std::vector<std::string> bad_values(const ConfigKey& key) {
+  const auto range = [&] {
+    const size_t dots = key.choices.find("..");
+    return std::pair(std::string(key.choices.substr(0, dots)), std::string(key.choices.substr(dots + 2)));
+  };
+  switch (key.kind) {
+    case ConfigKey::Kind::integer: {
+      const auto [least, most] = range();
+      return {std::to_string(std::stoll(least) - 1),
+              std::to_string(std::stoll(most) + 1),
+              "many",
+              "1.5",
+              "1 ",
+              "0x1",
+              "99999999999999999999"};
+    }
+    case ConfigKey::Kind::duration:
+      return {"10", "soon", "-1s", "10 s", "nan", "1d", "9999h"};
+    case ConfigKey::Kind::boolean:
+      return {"yes", "1", "TRUE"};
+    case ConfigKey::Kind::choice:
+      return {"some", "auto|cpu", " none"};
+    case ConfigKey::Kind::text:
+    case ConfigKey::Kind::path:
+      return {};
+  }
+  return {};
+}
+
+TEST_F(ConfigTest, EachSettingNamesItselfTheValueAndWhatIsAllowed) {
+  for (const ConfigKey& key : config_keys()) {
+    for (const std::string& value : bad_values(key)) {
+      for (const bool in_file : {false, true}) {
+        if (in_file) {
+          write_file(fmt::format("{} = \"{}\"\n", lower_case(key.name), value));
+        } else {
+          environment_[std::string(key.name)] = value;
+        }
+        const std::string said = error();
+        EXPECT_NE(said.find(key.name), std::string::npos) << key.name << "=" << value << ": " << said;
+        EXPECT_NE(said.find('"' + value + '"'), std::string::npos)
+            << key.name << "=" << value << ": " << said;
+        EXPECT_TRUE(said.find("allowed is") != std::string::npos || said.find("write ") != std::string::npos)
+            << said;
+        environment_.erase(std::string(key.name));
+        write_file("");
+      }
+    }
+    if (key.default_value.empty()) continue;
+    environment_[std::string(key.name)] = key.default_value;
+    EXPECT_EQ(error(), "") << "its own default";
+    environment_.erase(std::string(key.name));
+  }
 }
 
 TEST_F(ConfigTest, AnUnknownKeyInTheFileIsAnErrorThatNamesTheNearest) {
