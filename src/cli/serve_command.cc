@@ -12,6 +12,7 @@
 
 #include "api/openapi.h"
 #include "api/v1/api.h"
+#include "base/clock.h"
 #include "base/file.h"
 #include "base/id.h"
 #include "base/limits.h"
@@ -44,15 +45,47 @@ constexpr auto kRequestPatience = 2s;
 
 // Held while the server lives: one process has the database.
 Result<UniqueFd> lock_data_folder(const fs::path& folder) {
-  TRY(make_private_folder(folder));
+  const auto unusable = [](const Error& why) {
+    return fail(
+        why.code,
+        fmt::format("the data folder cannot be used: {}; set HANSARD_DATA_DIR or --data-dir to a folder "
+                    "that this user may write to",
+                    why.message),
+        why.detail);
+  };
+  if (const auto made = make_private_folder(folder); !made) return unusable(made.error());
   UniqueFd lock(::open((folder / "lock").c_str(), O_RDWR | O_CREAT | O_CLOEXEC, 0600));
-  if (!lock) return fail(system_error("cannot write in the data folder", errno));
+  if (!lock) return unusable(system_error("cannot write in it", errno));
   if (::flock(lock.get(), LOCK_EX | LOCK_NB) != 0) {
     return fail(
         ErrorCode::conflict,
         "another hansard serve has this data folder; stop it, or choose another folder with --data-dir");
   }
   return lock;
+}
+
+// Names that a Host header may have, without scheme, port and path.
+Result<void> check_hosts(const std::vector<std::string>& names) {
+  for (const std::string& name : names) {
+    const bool ipv6 = name.starts_with('[') && name.ends_with(']');
+    if (ipv6 || name.find_first_not_of("abcdefghijklmnopqrstuvwxyz0123456789.-_") == std::string::npos)
+      continue;
+    return fail(ErrorCode::invalid_request,
+                fmt::format("HANSARD_ALLOWED_HOSTS has \"{}\"; allowed are names as hansard.example.org, "
+                            "without scheme, port and path, separated by commas",
+                            name));
+  }
+  return {};
+}
+
+Result<void> check_lease(const Config& config) {
+  const double lease_s = config.duration_s("TRANSCRIPTION_LEASE_TIMEOUT");
+  if (config.duration_s("TRANSCRIPTION_LEASE_RENEW_INTERVAL") < lease_s) return {};
+  return fail(ErrorCode::invalid_request,
+              fmt::format("TRANSCRIPTION_LEASE_RENEW_INTERVAL is \"{}\"; allowed is less than "
+                          "TRANSCRIPTION_LEASE_TIMEOUT ({}), or 0s for a third of it",
+                          config.text("TRANSCRIPTION_LEASE_RENEW_INTERVAL"),
+                          config.text("TRANSCRIPTION_LEASE_TIMEOUT")));
 }
 
 std::vector<std::string> split_names(const std::string& list) {
@@ -75,6 +108,7 @@ Result<http::ServerOptions> listener(const Config& config) {
   options.host = config.text("HANSARD_HOST");
   options.port = static_cast<uint16_t>(config.integer("HANSARD_PORT"));
   options.allowed_hosts = split_names(config.text("HANSARD_ALLOWED_HOSTS"));
+  TRY(check_hosts(options.allowed_hosts));
   options.base_path = config.text("HANSARD_BASE_PATH");
   options.tls = {config.text("HANSARD_TLS_CERT"), config.text("HANSARD_TLS_KEY")};
   options.trusted_proxies = split_names(config.text("HANSARD_TRUSTED_PROXIES"));
@@ -124,13 +158,11 @@ Result<std::string> local_user(store::Store& store) {
   return id;
 }
 
-// Forgets old events, uploads that were never completed, and blobs that no row names.
+// Forgets old events, uploads that were never completed, and blobs from before `before_ms` that no row names.
 void keep_house(store::Store& store, blob::Blobs& blobs, const pipeline::Artifacts& artifacts,
-                library::UploadsInWork& uploads, int64_t started_ms) {
+                library::UploadsInWork& uploads, int64_t before_ms) {
   static constexpr Statement kForget{"events.forget", "DELETE FROM events WHERE created_at < $1"};
   const int64_t now_ms = store.now_ms();
-  // What an earlier server left has waited long enough: this one alone writes here.
-  const int64_t before_ms = std::max(started_ms, now_ms - std::chrono::milliseconds(kSweepAge).count());
   const auto forgot = store.write([&](store::Transaction& transaction) -> Result<void> {
     TRY(transaction.change(kForget, now_ms - std::chrono::milliseconds(limits::kEventAge).count()));
     return {};
@@ -180,6 +212,7 @@ Result<void> check_exposure(const Exposure& exposure) {
 
 Result<void> serve(const Config& config, Interrupt& interrupt) {
   const http::ServerOptions listens = TRY(listener(config));
+  TRY(check_lease(config));
   if (log::level() > log::Level::info) log::set_level(log::Level::info);
   const fs::path data = config.data_folder();
   const UniqueFd lock = TRY(lock_data_folder(data));
@@ -253,7 +286,8 @@ Result<void> serve(const Config& config, Interrupt& interrupt) {
   api::add_contract_routes(router);
   api::v1::add_routes(router, services);
   const auto server = TRY(http::Server::open(listens, std::move(router)));
-  const int64_t started_ms = store->now_ms();
+  // The clock of the files. What an earlier server left has waited long enough: this one alone writes here.
+  const int64_t started_ms = system_now_ms();
   slots.start();
   server->start();
   if (listens.tls.given()) interrupt.on_hangup([&] { reload_tls(*server); });
@@ -265,8 +299,10 @@ Result<void> serve(const Config& config, Interrupt& interrupt) {
     std::mutex mutex;
     std::condition_variable_any never;
     std::unique_lock wait(mutex);
+    int64_t before_ms = started_ms;
     do {
-      keep_house(*store, *blobs, artifacts, uploads, started_ms);
+      keep_house(*store, *blobs, artifacts, uploads, before_ms);
+      before_ms = system_now_ms() - std::chrono::milliseconds(kSweepAge).count();
     } while (!never.wait_for(wait, stop, kSweepInterval, [] { return false; }) && !stop.stop_requested());
   });
 

@@ -2,6 +2,8 @@
 
 #include <unistd.h>
 
+#include <cmath>
+
 #include <fmt/format.h>
 
 #include "base/file.h"
@@ -100,7 +102,7 @@ Result<std::unique_ptr<engine::Provider>> open_provider(const Config& config,
     process.engine.threads = static_cast<int>(config.integer("SPEECH_ENGINE_THREADS"));
   process.max_loaded = static_cast<int>(config.integer("SPEECH_ENGINE_MAX_LOADED"));
   process.idle_timeout =
-      std::chrono::seconds(static_cast<int64_t>(config.duration_s("SPEECH_ENGINE_IDLE_TIMEOUT")));
+      std::chrono::seconds(static_cast<int64_t>(std::ceil(config.duration_s("SPEECH_ENGINE_IDLE_TIMEOUT"))));
   if (const int64_t limit_mb = config.integer("SPEECH_ENGINE_MEMORY_LIMIT"); limit_mb > 0) {
     process.memory_limit_bytes = static_cast<uint64_t>(limit_mb) * 1'000'000;
   }
