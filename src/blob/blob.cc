@@ -1,6 +1,9 @@
 #include "blob/blob.h"
 
+#include <utility>
 #include <vector>
+
+#include "base/log.h"
 
 namespace hansard::blob {
 
@@ -18,10 +21,41 @@ bool is_blob_name(std::string_view name) {
   return true;
 }
 
+Result<std::unique_ptr<Writer>> Blobs::create(std::string_view name) {
+  {
+    // The new blob is not what was to be removed.
+    const std::lock_guard lock(mutex_);
+    if (const auto old = put_off_.find(name); old != put_off_.end()) put_off_.erase(old);
+  }
+  return begin(name);
+}
+
 Result<void> Blobs::put(std::string_view name, std::string_view bytes) {
   std::unique_ptr<Writer> writer = TRY(create(name));
   TRY(writer->append(bytes));
   return writer->commit();
+}
+
+Result<void> Blobs::remove(std::string_view name) {
+  // The lock is kept: nobody may begin to hold what is just being removed.
+  const std::lock_guard lock(mutex_);
+  if (holds_ == 0) return erase(name);
+  put_off_.emplace(name);
+  return {};
+}
+
+Blobs::Hold::Hold(Blobs& blobs) : blobs_(blobs) {
+  const std::lock_guard lock(blobs_.mutex_);
+  ++blobs_.holds_;
+}
+
+Blobs::Hold::~Hold() {
+  const std::lock_guard lock(blobs_.mutex_);
+  if (--blobs_.holds_ > 0) return;
+  for (const std::string& name : std::exchange(blobs_.put_off_, {})) {
+    if (const auto erased = blobs_.erase(name); !erased)
+      log::warning("{} was not removed: {}", name, erased.error().message);
+  }
 }
 
 Result<int64_t> sweep(Blobs& blobs, std::string_view prefix, int64_t before_ms,

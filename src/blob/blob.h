@@ -7,6 +7,8 @@
 #include <cstdint>
 #include <functional>
 #include <memory>
+#include <mutex>
+#include <set>
 #include <string>
 #include <string_view>
 
@@ -35,17 +37,39 @@ class Blobs {
   virtual ~Blobs() = default;
 
   // A blob of that name that is there already is replaced by the commit.
-  virtual Result<std::unique_ptr<Writer>> create(std::string_view name) = 0;
+  Result<std::unique_ptr<Writer>> create(std::string_view name);
   Result<void> put(std::string_view name, std::string_view bytes);
 
   // The bytes as a regular file open for reading: a driver that keeps them elsewhere brings them here first.
   virtual Result<UniqueFd> open(std::string_view name) = 0;
 
-  // Removing what is not there is no error.
-  virtual Result<void> remove(std::string_view name) = 0;
+  // Removing what is not there is no error. While anyone holds the blobs it is put off.
+  Result<void> remove(std::string_view name);
+
+  // While one lives, every blob that is there can be opened. What was to be removed meanwhile is removed with
+  // the last of them; after a crash it is for the sweep.
+  class Hold {
+   public:
+    explicit Hold(Blobs& blobs);
+    ~Hold();
+    Hold(const Hold&) = delete;
+    Hold& operator=(const Hold&) = delete;
+
+   private:
+    Blobs& blobs_;
+  };
 
   // Every blob whose name begins with `prefix`, in no order.
   virtual Result<void> list(std::string_view prefix, const std::function<void(const Found&)>& found) = 0;
+
+ private:
+  virtual Result<std::unique_ptr<Writer>> begin(std::string_view name) = 0;
+  // As remove(), at once.
+  virtual Result<void> erase(std::string_view name) = 0;
+
+  std::mutex mutex_;
+  int holds_ = 0;
+  std::set<std::string, std::less<>> put_off_;  // to be removed when nobody holds any more
 };
 
 bool is_blob_name(std::string_view name);

@@ -81,6 +81,24 @@ TEST_P(BlobConformance, RemovingTwiceIsNoError) {
   EXPECT_EQ(bytes_of(*blobs_, "a/b"), "(NOT_FOUND)");
 }
 
+TEST_P(BlobConformance, WhatIsHeldStaysUntilTheLastLetsGo) {
+  for (const char* name : {"a", "b", "c"}) ASSERT_TRUE(blobs_->put(name, "1"));
+  auto first = std::make_unique<Blobs::Hold>(*blobs_);
+  auto second = std::make_unique<Blobs::Hold>(*blobs_);
+  ASSERT_TRUE(blobs_->remove("a"));
+  ASSERT_TRUE(blobs_->remove("a"));
+  ASSERT_TRUE(blobs_->remove("b"));
+  ASSERT_TRUE(blobs_->put("b", "2"));
+  first.reset();
+  EXPECT_EQ(bytes_of(*blobs_, "a"), "1");
+  second.reset();
+  EXPECT_EQ(bytes_of(*blobs_, "a"), "(NOT_FOUND)");
+  EXPECT_EQ(bytes_of(*blobs_, "b"), "2");  // another blob than the one that was removed
+  EXPECT_EQ(bytes_of(*blobs_, "c"), "1");
+  ASSERT_TRUE(blobs_->remove("c"));
+  EXPECT_EQ(bytes_of(*blobs_, "c"), "(NOT_FOUND)");
+}
+
 TEST_P(BlobConformance, AListNamesWhatBeginsSo) {
   for (const char* name : {"files/a", "files/b/c", "transcripts/a"}) ASSERT_TRUE(blobs_->put(name, "xyz"));
   EXPECT_EQ(names_of(*blobs_, ""), (std::set<std::string>{"files/a", "files/b/c", "transcripts/a"}));

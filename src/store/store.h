@@ -148,8 +148,10 @@ class Store {
   // All listeners are set before the first write.
   virtual void listen(Listener listener) = 0;
 
-  // A copy of one state of the database, while it is in use. `path` must not exist.
-  virtual Result<void> backup(const std::filesystem::path& path) = 0;
+  // A copy of one state of the database, while it is in use. `path` must not exist. `look` then reads that
+  // state, as long as it likes; the copy is whole and closed afterwards.
+  virtual Result<void> backup(const std::filesystem::path& path,
+                              const std::function<Result<void>(Reader&)>& look = {}) = 0;
 };
 
 }  // namespace hansard::store

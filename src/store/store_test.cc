@@ -214,7 +214,13 @@ TEST_P(StoreConformance, TheClockIsTheStores) {
 TEST_P(StoreConformance, ABackupHoldsWhatWasThereAndNeverOverwrites) {
   ASSERT_TRUE(put("a", "1"));
   const fs::path copy = folder_ / "copy.db";
-  ASSERT_TRUE(store_->backup(copy));
+  ASSERT_TRUE(store_->backup(copy, [&](Reader& reader) -> Result<void> {
+    // What is written meanwhile is not in it.
+    TRY(put("b", "2"));
+    EXPECT_EQ(TRY(reader.row(kCount))->integer(0), 1);
+    return {};
+  }));
+  EXPECT_EQ(count(), 2);
   const auto again = store_->backup(copy);
   ASSERT_FALSE(again);
   EXPECT_EQ(again.error().code, ErrorCode::conflict);

@@ -77,24 +77,9 @@ class FileBlobs : public Blobs {
  public:
   explicit FileBlobs(fs::path root) : root_(std::move(root)) {}
 
-  Result<std::unique_ptr<Writer>> create(std::string_view name) override {
-    assert(is_blob_name(name));
-    const fs::path temporary = root_ / kUnfinished / random_hex(16);
-    UniqueFd fd(::open(temporary.c_str(), O_WRONLY | O_CREAT | O_EXCL | O_CLOEXEC, 0600));
-    if (!fd) return fail(system_error("cannot create the file", errno));
-    return std::make_unique<FileWriter>(root_, temporary, std::string(name), std::move(fd));
-  }
-
   Result<UniqueFd> open(std::string_view name) override {
     assert(is_blob_name(name));
     return open_for_read(root_ / name);
-  }
-
-  Result<void> remove(std::string_view name) override {
-    assert(is_blob_name(name));
-    if (::unlink((root_ / name).c_str()) != 0 && errno != ENOENT)
-      return fail(system_error("cannot remove", errno));
-    return {};
   }
 
   Result<void> list(std::string_view prefix, const std::function<void(const Found&)>& found) override {
@@ -117,6 +102,21 @@ class FileBlobs : public Blobs {
   }
 
  private:
+  Result<std::unique_ptr<Writer>> begin(std::string_view name) override {
+    assert(is_blob_name(name));
+    const fs::path temporary = root_ / kUnfinished / random_hex(16);
+    UniqueFd fd(::open(temporary.c_str(), O_WRONLY | O_CREAT | O_EXCL | O_CLOEXEC, 0600));
+    if (!fd) return fail(system_error("cannot create the file", errno));
+    return std::make_unique<FileWriter>(root_, temporary, std::string(name), std::move(fd));
+  }
+
+  Result<void> erase(std::string_view name) override {
+    assert(is_blob_name(name));
+    if (::unlink((root_ / name).c_str()) != 0 && errno != ENOENT)
+      return fail(system_error("cannot remove", errno));
+    return {};
+  }
+
   fs::path root_;
 };
 

@@ -187,11 +187,14 @@ class SqliteStore : public Store {
     listeners_.push_back(std::move(listener));
   }
 
-  Result<void> backup(const fs::path& path) override {
+  Result<void> backup(const fs::path& path, const std::function<Result<void>(Reader&)>& look) override {
     std::error_code error;
     if (fs::exists(path, error)) return fail(ErrorCode::conflict, "there is a file of that name already");
-    std::unique_ptr<Connection> connection = TRY(Connection::open(path_, Connection::Mode::read_write));
-    return copy_database(*connection, path);
+    TRY(copy_database(*TRY(Connection::open(path_, Connection::Mode::read_write)), path));
+    if (!look) return {};
+    const auto copy = TRY(Connection::open(path, Connection::Mode::read_only));
+    SqliteReader reader(*copy);
+    return guarded([&] { return look(reader); });
   }
 
  private:

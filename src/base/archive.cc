@@ -1,17 +1,17 @@
-#include "models/archive.h"
+#include "base/archive.h"
 
 #include <archive.h>
 #include <archive_entry.h>
 
+#include <cerrno>
 #include <utility>
 #include <vector>
 
 #include <fmt/format.h>
 
-namespace hansard::models {
+namespace hansard {
 namespace {
 
-constexpr int kEntries = 10'000;
 constexpr size_t kBlockBytes = 256UL * 1024;
 
 struct ReadFree {
@@ -42,10 +42,10 @@ tl::unexpected<Error> refused(std::string_view why) {
 
 struct Archive::State {
   std::unique_ptr<struct archive, ReadFree> handle{archive_read_new()};
-  uint64_t limit_bytes = 0;
+  Limits limits;
   uint64_t declared_bytes = 0;
   uint64_t read_bytes = 0;
-  int entries = 0;
+  uint64_t entries = 0;
 };
 
 Archive::Archive(std::unique_ptr<State> state) : state_(std::move(state)) {}
@@ -53,11 +53,11 @@ Archive::Archive(Archive&&) noexcept = default;
 Archive& Archive::operator=(Archive&&) noexcept = default;
 Archive::~Archive() = default;
 
-Result<Archive> Archive::open(const std::filesystem::path& path, Format format, uint64_t limit_bytes) {
+Result<Archive> Archive::open(const std::filesystem::path& path, Format format, Limits limits) {
   auto state = std::make_unique<State>();
   struct archive* handle = state->handle.get();
   if (handle == nullptr) return fail(ErrorCode::out_of_memory, "cannot read the archive");
-  state->limit_bytes = limit_bytes;
+  state->limits = limits;
   if (format == Format::zip) {
     archive_read_support_format_zip(handle);
   } else {
@@ -88,7 +88,9 @@ Result<std::optional<Archive::Entry>> Archive::next() {
           state_->entries == 0 ? "the file is not an archive that can be read" : "the archive is damaged",
           why == nullptr ? "" : why);
     }
-    if (++state_->entries > kEntries) return refused(fmt::format("has more than {} entries", kEntries));
+    if (++state_->entries > state_->limits.entries) {
+      return refused(fmt::format("has more than {} entries", state_->limits.entries));
+    }
     const char* name = archive_entry_pathname(entry);
     const std::optional<std::string> path = name == nullptr ? std::nullopt : clean_path(name);
     if (!path) return refused("has a path that leads out of it");
@@ -101,8 +103,8 @@ Result<std::optional<Archive::Entry>> Archive::next() {
     const uint64_t size_bytes =
         archive_entry_size_is_set(entry) ? static_cast<uint64_t>(archive_entry_size(entry)) : 0;
     state_->declared_bytes += size_bytes;
-    if (size_bytes > state_->limit_bytes || state_->declared_bytes > state_->limit_bytes) {
-      return refused(fmt::format("unpacks to more than {} bytes", state_->limit_bytes));
+    if (size_bytes > state_->limits.bytes || state_->declared_bytes > state_->limits.bytes) {
+      return refused(fmt::format("unpacks to more than {} bytes", state_->limits.bytes));
     }
     return Entry{*path, size_bytes};
   }
@@ -118,11 +120,77 @@ Result<void> Archive::read(const std::function<Result<void>(std::string_view)>& 
     }
     if (n == 0) return {};
     state_->read_bytes += static_cast<uint64_t>(n);
-    if (state_->read_bytes > state_->limit_bytes) {
-      return refused(fmt::format("unpacks to more than {} bytes", state_->limit_bytes));
+    if (state_->read_bytes > state_->limits.bytes) {
+      return refused(fmt::format("unpacks to more than {} bytes", state_->limits.bytes));
     }
     TRY(take({buffer.data(), static_cast<size_t>(n)}));
   }
 }
 
-}  // namespace hansard::models
+// ---- writing
+
+namespace {
+
+struct WriteFree {
+  // Freed without archive_write_close(), which would try to complete what has failed.
+  void operator()(struct archive* handle) const {
+    archive_write_fail(handle);
+    archive_write_free(handle);
+  }
+};
+
+tl::unexpected<Error> write_failure(struct archive* handle) {
+  const int number = archive_errno(handle);
+  const char* why = archive_error_string(handle);
+  if (number > 0) return fail(system_error("cannot write the archive", number));
+  return fail(ErrorCode::internal, "cannot write the archive", why == nullptr ? "" : why);
+}
+
+}  // namespace
+
+struct TarWriter::State {
+  std::unique_ptr<struct archive, WriteFree> handle{archive_write_new()};
+};
+
+TarWriter::TarWriter(std::unique_ptr<State> state) : state_(std::move(state)) {}
+TarWriter::TarWriter(TarWriter&&) noexcept = default;
+TarWriter& TarWriter::operator=(TarWriter&&) noexcept = default;
+TarWriter::~TarWriter() = default;
+
+Result<TarWriter> TarWriter::open(int fd) {
+  auto state = std::make_unique<State>();
+  struct archive* handle = state->handle.get();
+  if (handle == nullptr) return fail(ErrorCode::out_of_memory, "cannot write an archive");
+  archive_write_set_format_pax_restricted(handle);  // plain ustar but for what does not fit into it
+  archive_write_set_bytes_per_block(handle, static_cast<int>(kBlockBytes));
+  archive_write_set_bytes_in_last_block(handle, 512);
+  if (archive_write_open_fd(handle, fd) != ARCHIVE_OK) return write_failure(handle);
+  return TarWriter(std::move(state));
+}
+
+Result<void> TarWriter::add(const std::string& path, uint64_t size_bytes, int64_t modified_ms) {
+  const std::unique_ptr<struct archive_entry, decltype(&archive_entry_free)> entry(archive_entry_new(),
+                                                                                   archive_entry_free);
+  archive_entry_set_pathname(entry.get(), path.c_str());
+  archive_entry_set_filetype(entry.get(), AE_IFREG);
+  archive_entry_set_perm(entry.get(), 0600);
+  archive_entry_set_size(entry.get(), static_cast<la_int64_t>(size_bytes));
+  archive_entry_set_mtime(entry.get(), modified_ms / 1000, 0);
+  struct archive* handle = state_->handle.get();
+  return archive_write_header(handle, entry.get()) == ARCHIVE_OK ? Result<void>() : write_failure(handle);
+}
+
+Result<void> TarWriter::append(std::string_view bytes) {
+  struct archive* handle = state_->handle.get();
+  const la_ssize_t written = archive_write_data(handle, bytes.data(), bytes.size());
+  if (written < 0) return write_failure(handle);
+  if (static_cast<size_t>(written) == bytes.size()) return {};
+  return fail(ErrorCode::internal, "a file has more bytes than were announced");
+}
+
+Result<void> TarWriter::finish() {
+  struct archive* handle = state_->handle.get();
+  return archive_write_close(handle) == ARCHIVE_OK ? Result<void>() : write_failure(handle);
+}
+
+}  // namespace hansard
