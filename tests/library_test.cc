@@ -8,8 +8,7 @@
 
 #include "base/file.h"
 #include "base/hash.h"
-#include "program.h"
-#include "serving.h"
+#include "server_program.h"
 
 namespace hansard {
 namespace {
@@ -19,20 +18,8 @@ namespace fs = std::filesystem;
 using http::Client;
 using http::ClientResponse;
 
-class ServedLibraryModel : public Program {
+class ServedLibraryModel : public ServerProgram {
  protected:
-  Serving serve(const std::vector<std::string>& more = {}) const {
-    std::vector<std::string> environment{
-        fmt::format("PATH={}", std::getenv("PATH")), fmt::format("HOME={}", (folder_ / "home").string()),
-        fmt::format("HANSARD_DATA_DIR={}", data().string()),
-        fmt::format("HANSARD_MODEL_PATH={}", models().string()), "LC_ALL=C.UTF-8"};
-    environment.insert(environment.end(), more.begin(), more.end());
-    return {HANSARD_BINARY_DIR "/bin/hansard", folder_ / "server.log", environment};
-  }
-  fs::path data() const { return folder_ / "data"; }
-  static bj::object object(const ClientResponse& response) {
-    return json::parse_object(response.body).value_or(bj::object());
-  }
   static std::string text(const bj::object& object, std::string_view name) {
     const bj::value* value = object.if_contains(name);
     return value != nullptr && value->is_string() ? std::string(value->get_string()) : "";
@@ -45,15 +32,6 @@ class ServedLibraryModel : public Program {
     return fmt::format("{} {} {}", response.status, text(error->as_object(), "code"),
                        text(error->as_object(), "field"));
   }
-  size_t files_under(const fs::path& folder) const {
-    size_t count = 0;
-    std::error_code error;
-    for (fs::recursive_directory_iterator at(folder, error), end; !error && at != end; at.increment(error)) {
-      count += at->is_regular_file() ? 1 : 0;
-    }
-    return count;
-  }
-
   // Nine megabytes of sound, which are two parts.
   static std::string long_recording() {
     uint32_t seed = 1;

@@ -8,8 +8,7 @@
 #include <fmt/format.h>
 
 #include "base/file.h"
-#include "program.h"
-#include "serving.h"
+#include "server_program.h"
 
 namespace hansard {
 namespace {
@@ -19,36 +18,11 @@ namespace fs = std::filesystem;
 using http::Client;
 using http::ClientResponse;
 
-class ServerModel : public Program {
+class ServerModel : public ServerProgram {
  protected:
-  std::vector<std::string> server_environment() const {
-    return {fmt::format("PATH={}", std::getenv("PATH")), fmt::format("HOME={}", (folder_ / "home").string()),
-            fmt::format("HANSARD_DATA_DIR={}", data().string()),
-            fmt::format("HANSARD_MODEL_PATH={}", models().string()), "LC_ALL=C.UTF-8"};
-  }
-  Serving serve(std::vector<std::string> more = {}, std::vector<std::string> flags = {}) const {
-    std::vector<std::string> environment = server_environment();
-    environment.insert(environment.end(), more.begin(), more.end());
-    return {HANSARD_BINARY_DIR "/bin/hansard", folder_ / "server.log", environment, std::move(flags)};
-  }
-  fs::path data() const { return folder_ / "data"; }
-  static std::string bytes_of(const std::string& name) {
-    return read_file(recording(name), 64 << 20).value();
-  }
   // No answer may tell where things lie.
   void expect_no_leak(const ClientResponse& response) const {
     EXPECT_EQ(response.body.find(folder_.string()), std::string::npos) << response.body;
-  }
-  static bj::object object(const ClientResponse& response) {
-    return json::parse_object(response.body).value_or(bj::object());
-  }
-  size_t files_under(const fs::path& folder) const {
-    size_t count = 0;
-    std::error_code error;
-    for (fs::recursive_directory_iterator at(folder, error), end; !error && at != end; at.increment(error)) {
-      count += at->is_regular_file() ? 1 : 0;
-    }
-    return count;
   }
 };
 

@@ -11,6 +11,7 @@
 
 #include "base/config.h"
 #include "base/log.h"
+#include "cli/backup_command.h"
 #include "cli/cache_command.h"
 #include "cli/client_commands.h"
 #include "cli/completions.h"
@@ -68,6 +69,7 @@ struct CommandLine {
   SubmitArguments submit;
   JobsArguments jobs;
   GetArguments get;
+  BackupArguments backup;
   std::map<std::string, std::string> settings;  // flags that are settings of their own
 };
 
@@ -155,6 +157,21 @@ void add_models(CLI::App& app, CommandLine& line) {
       ->add_option("MODEL", line.model_names, "[all]");
 }
 
+void add_data_folder(CLI::App* command, CommandLine& line) {
+  command->add_option("--data-dir", line.settings["HANSARD_DATA_DIR"], "Folder of everything that is kept");
+}
+
+void add_backup(CLI::App& app, CommandLine& line) {
+  CLI::App* backup = app.add_subcommand(
+      "backup", "Save database, recordings and transcripts as one file, also while the server runs");
+  CLI::App* restore = app.add_subcommand("restore", "Bring back what a backup holds");
+  for (CLI::App* command : {backup, restore}) {
+    command->add_option("FILE", line.backup.file, "The backup, a tar")->required();
+    add_data_folder(command, line);
+  }
+  restore->add_flag("--force", line.backup.force, "Move aside what is in the data folder");
+}
+
 void add_serve(CLI::App& app, CommandLine& line) {
   CLI::App* serve =
       app.add_subcommand("serve", "Take recordings over HTTP and transcribe them, one after the other");
@@ -164,7 +181,7 @@ void add_serve(CLI::App& app, CommandLine& line) {
   setting("--host", "HANSARD_HOST", "Address to listen on [127.0.0.1]");
   setting("--port", "HANSARD_PORT", "Port; 0: any free one, which is printed [8080]");
   setting("--workers", "TRANSCRIPTION_WORKERS", "Jobs at once [1]");
-  setting("--data-dir", "HANSARD_DATA_DIR", "Folder of everything that is kept");
+  add_data_folder(serve, line);
 }
 
 void add_client(CLI::App& app, CommandLine& line) {
@@ -263,6 +280,11 @@ ExitCode dispatch(CLI::App& app, CommandLine& line, Interrupt& interrupt) {
     if (!served) complain(served.error());
     return served ? ExitCode::ok : ExitCode::failed;
   }
+  if (name == "backup" || name == "restore") {
+    line.backup.quiet = line.quiet;
+    const auto run = name == "backup" ? run_backup : run_restore;
+    return run(line.backup, *config, interrupt.token());
+  }
   if (name == "submit") {
     line.submit.quiet = line.quiet;
     return run_submit(line.submit, *config, interrupt.token());
@@ -301,6 +323,7 @@ int main(int argc, char** argv) {
   add_models(app, line);
   add_serve(app, line);
   add_client(app, line);
+  add_backup(app, line);
   add_others(app, line);
   try {
     app.parse(argc, argv);

@@ -1,8 +1,5 @@
 #include "cli/serve_command.h"
 
-#include <fcntl.h>
-#include <sys/file.h>
-
 #include <algorithm>
 #include <atomic>
 #include <cstdio>
@@ -19,6 +16,8 @@
 #include "base/log.h"
 #include "blob/file/file_blobs.h"
 #include "cli/cache_command.h"
+#include "cli/control.h"
+#include "cli/data_folder.h"
 #include "cli/surroundings.h"
 #include "http/server.h"
 #include "jobs/hub.h"
@@ -42,27 +41,6 @@ constexpr auto kSweepInterval = 1h;
 constexpr auto kSweepAge = 24h;
 // Requests in work when the server stops take milliseconds; a download may take longer.
 constexpr auto kRequestPatience = 2s;
-
-// Held while the server lives: one process has the database.
-Result<UniqueFd> lock_data_folder(const fs::path& folder) {
-  const auto unusable = [](const Error& why) {
-    return fail(
-        why.code,
-        fmt::format("the data folder cannot be used: {}; set HANSARD_DATA_DIR or --data-dir to a folder "
-                    "that this user may write to",
-                    why.message),
-        why.detail);
-  };
-  if (const auto made = make_private_folder(folder); !made) return unusable(made.error());
-  UniqueFd lock(::open((folder / "lock").c_str(), O_RDWR | O_CREAT | O_CLOEXEC, 0600));
-  if (!lock) return unusable(system_error("cannot write in it", errno));
-  if (::flock(lock.get(), LOCK_EX | LOCK_NB) != 0) {
-    return fail(
-        ErrorCode::conflict,
-        "another hansard serve has this data folder; stop it, or choose another folder with --data-dir");
-  }
-  return lock;
-}
 
 // Names that a Host header may have, without scheme, port and path.
 Result<void> check_hosts(const std::vector<std::string>& names) {
@@ -216,8 +194,8 @@ Result<void> serve(const Config& config, Interrupt& interrupt) {
   if (log::level() > log::Level::info) log::set_level(log::Level::info);
   const fs::path data = config.data_folder();
   const UniqueFd lock = TRY(lock_data_folder(data));
-  const auto store = TRY(store::open_sqlite(data / "hansard.db", {}));
-  const auto blobs = TRY(blob::open_file_blobs(data / "blobs"));
+  const auto store = TRY(store::open_sqlite(database_path(data), {}));
+  const auto blobs = TRY(blob::open_file_blobs(blobs_path(data)));
 
   std::atomic<jobs::Slots*> slots_to_tell{nullptr};
   std::atomic<jobs::Hub*> hub_to_tell{nullptr};
@@ -288,6 +266,7 @@ Result<void> serve(const Config& config, Interrupt& interrupt) {
   const auto server = TRY(http::Server::open(listens, std::move(router)));
   // The clock of the files. What an earlier server left has waited long enough: this one alone writes here.
   const int64_t started_ms = system_now_ms();
+  auto control = TRY(Control::open(data, *store, *blobs));
   slots.start();
   server->start();
   if (listens.tls.given()) interrupt.on_hangup([&] { reload_tls(*server); });
@@ -310,6 +289,7 @@ Result<void> serve(const Config& config, Interrupt& interrupt) {
   interrupt.on_hangup([] {});
   log::info("stopping: no new work is taken");
   draining = true;
+  control.reset();
   housekeeper.request_stop();
   interrupt.on_second([&] { slots.release_now(); });
   const auto patience = milliseconds(config, "TRANSCRIPTION_STOP_TIMEOUT");

@@ -298,4 +298,14 @@ Result<bool> names_blob(Reader& reader, std::string_view blob) {
   return TRY(reader.row(kOutput, blob)).has_value();
 }
 
+Result<std::vector<std::string>> named_blobs(Reader& reader, std::string_view after) {
+  static constexpr Statement kNamed{
+      "files.named_blobs",
+      "SELECT blob FROM files WHERE blob > $1 UNION SELECT output_key FROM transcription_executions WHERE "
+      "output_key > $1 UNION SELECT blob FROM upload_parts WHERE blob > $1 ORDER BY 1 LIMIT 500"};
+  std::vector<std::string> names;
+  for (const Row& row : TRY(reader.rows(kNamed, after))) names.push_back(row.text(0));
+  return names;
+}
+
 }  // namespace hansard::library

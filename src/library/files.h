@@ -107,5 +107,7 @@ Result<std::vector<File>> list_files(store::Reader& reader, std::string_view use
 
 // Whether a row names this blob: for the sweep.
 Result<bool> names_blob(store::Reader& reader, std::string_view blob);
+// The blobs that rows name, a page at a time: the first ones after `after`, in their order; none at the end.
+Result<std::vector<std::string>> named_blobs(store::Reader& reader, std::string_view after);
 
 }  // namespace hansard::library

@@ -1,0 +1,43 @@
+// A test that runs `hansard serve`, with the models and recordings of the build's parts, and the commands
+// that ask it.
+#pragma once
+
+#include <cstdlib>
+#include <filesystem>
+#include <string>
+#include <vector>
+
+#include <fmt/format.h>
+
+#include "base/file.h"
+#include "program.h"
+#include "serving.h"
+
+namespace hansard {
+
+class ServerProgram : public Program {
+ protected:
+  std::vector<std::string> server_environment() const {
+    return {fmt::format("PATH={}", std::getenv("PATH")), fmt::format("HOME={}", (folder_ / "home").string()),
+            fmt::format("HANSARD_DATA_DIR={}", data().string()),
+            fmt::format("HANSARD_MODEL_PATH={}", models().string()), "LC_ALL=C.UTF-8"};
+  }
+  Serving serve(std::vector<std::string> more = {}, std::vector<std::string> flags = {}) const {
+    std::vector<std::string> environment = server_environment();
+    environment.insert(environment.end(), more.begin(), more.end());
+    return {HANSARD_BINARY_DIR "/bin/hansard", folder_ / "server.log", environment, std::move(flags)};
+  }
+  static std::string url(const Serving& server) {
+    return fmt::format("HANSARD_URL=http://127.0.0.1:{}", server.port());
+  }
+  std::filesystem::path data() const { return folder_ / "data"; }
+  static std::string bytes_of(const std::string& name) {
+    return read_file(recording(name), 64 << 20).value();
+  }
+  static json::bj::object object(const http::ClientResponse& response) {
+    return json::parse_object(response.body).value_or(json::bj::object());
+  }
+  static size_t files_under(const std::filesystem::path& folder) { return listing(folder).size(); }
+};
+
+}  // namespace hansard
