@@ -54,6 +54,11 @@ TEST_F(BadInput, AFolderWithoutMedia) {
   fs::create_directory(folder_ / "empty");
   refused({folder_ / "empty"}, 3, "no media files");
 }
+TEST_F(BadInput, APipeInPlaceOfAFile) {
+  const fs::path pipe = folder_ / "pipe.mp3";
+  ASSERT_EQ(::mkfifo(pipe.c_str(), 0600), 0);
+  refused({pipe}, 3, "read as -");
+}
 TEST_F(BadInput, AnEmptyFile) {
   refused({write("empty.mp3", "")}, 3, "empty");
 }

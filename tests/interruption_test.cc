@@ -1,6 +1,8 @@
 // What happens when something dies in the middle.
 
+#include <fcntl.h>
 #include <gtest/gtest.h>
+#include <sys/ioctl.h>
 
 #include <algorithm>
 #include <csignal>
@@ -16,6 +18,7 @@ namespace {
 namespace fs = std::filesystem;
 using namespace std::chrono_literals;
 
+using Interruption = Program;
 using InterruptionModel = Program;
 
 std::string read(const fs::path& path) {
@@ -84,6 +87,22 @@ TEST_F(InterruptionModel, CtrlCStopsWithinTwoSecondsAndLeavesNoOutput) {
   ASSERT_TRUE(exit);
   EXPECT_EQ(exit->exit_code, 130);
   EXPECT_FALSE(fs::exists(folder_ / "out.json"));
+}
+
+// Whoever writes to standard input may never go on, and never close it.
+TEST_F(Interruption, CtrlCEndsTheWaitForStandardInput) {
+  int ends[2];
+  ASSERT_EQ(::pipe2(ends, O_CLOEXEC), 0);
+  const UniqueFd read_end(ends[0]);
+  const UniqueFd write_end(ends[1]);
+  ASSERT_EQ(::write(write_end.get(), "RIFF", 4), 4);
+  RunningProgram running = start({"transcribe", "-"}, {}, read_end.get());
+  int unread = 4;
+  while (unread > 0 && !running.child().wait_for(1ms)) ::ioctl(read_end.get(), FIONREAD, &unread);
+  running.child().kill(SIGINT);
+  const auto exit = running.child().wait_for(2s);
+  ASSERT_TRUE(exit);
+  EXPECT_EQ(exit->exit_code, 130);
 }
 
 TEST_F(InterruptionModel, AnEngineThatDiesOnceIsReplaced) {

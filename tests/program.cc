@@ -96,7 +96,8 @@ ProgramResult Program::run(std::vector<std::string> arguments, const std::vector
   return result;
 }
 
-RunningProgram Program::start(std::vector<std::string> arguments, const std::vector<std::string>& more) {
+RunningProgram Program::start(std::vector<std::string> arguments, const std::vector<std::string>& more,
+                              int standard_input) {
   int ends[2];
   EXPECT_EQ(::pipe2(ends, O_CLOEXEC), 0);
   UniqueFd read_end(ends[0]);
@@ -106,6 +107,7 @@ RunningProgram Program::start(std::vector<std::string> arguments, const std::vec
   options.argv.insert(options.argv.end(), arguments.begin(), arguments.end());
   options.environment = environment(more);
   options.descriptors = {{2, write_end.get()}};
+  if (standard_input >= 0) options.descriptors.emplace_back(0, standard_input);
   return RunningProgram(ChildProcess::start(options).value(), std::move(read_end));
 }
 

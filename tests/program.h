@@ -45,7 +45,9 @@ class Program : public testing::Test {
   // Runs hansard to its end. `environment` is added to a minimal one.
   ProgramResult run(std::vector<std::string> arguments, const std::vector<std::string>& environment = {},
                     const std::string& standard_input = {});
-  RunningProgram start(std::vector<std::string> arguments, const std::vector<std::string>& environment = {});
+  // `standard_input` is a descriptor; -1: nothing to read.
+  RunningProgram start(std::vector<std::string> arguments, const std::vector<std::string>& environment = {},
+                       int standard_input = -1);
 
   std::filesystem::path write(const std::string& name, const std::string& bytes) const;
   std::filesystem::path folder_;  // temporary; holds the data folder `data`

@@ -48,11 +48,12 @@ std::string sha256_hex(std::string_view bytes) {
   return hash.finish();
 }
 
-Result<std::string> sha256_of_file(int fd) {
+Result<std::string> sha256_of_file(int fd, const std::stop_token& stop) {
   Sha256 hash;
   std::vector<char> buffer(256 * 1024);
   off_t offset = 0;
   for (;;) {
+    if (stop.stop_requested()) return fail(ErrorCode::canceled, "canceled");
     const ssize_t n = ::pread(fd, buffer.data(), buffer.size(), offset);
     if (n < 0 && errno == EINTR) continue;
     if (n < 0) return fail(system_error("cannot read the file", errno));

@@ -4,6 +4,7 @@
 #include <cstddef>
 #include <memory>
 #include <span>
+#include <stop_token>
 #include <string>
 #include <string_view>
 
@@ -29,7 +30,8 @@ class Sha256 {
 
 std::string sha256_hex(std::string_view bytes);
 
-// Hashes a whole file from its start, whatever the descriptor's position, which stays as it is.
-Result<std::string> sha256_of_file(int fd);
+// Hashes a whole file from its start, whatever the descriptor's position, which stays as it is. A stop gives
+// canceled.
+Result<std::string> sha256_of_file(int fd, const std::stop_token& stop = {});
 
 }  // namespace hansard

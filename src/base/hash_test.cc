@@ -35,6 +35,9 @@ TEST(Sha256, HashesAFileFromItsStart) {
   EXPECT_EQ(sha256_of_file(fd.get()).value(), kOfMillionA);
   EXPECT_EQ(::lseek(fd.get(), 0, SEEK_CUR), 1'000'000);
   EXPECT_FALSE(sha256_of_file(-1));
+  std::stop_source stopped;
+  stopped.request_stop();
+  EXPECT_EQ(sha256_of_file(fd.get(), stopped.get_token()).error().code, ErrorCode::canceled);
 }
 
 }  // namespace

@@ -2,7 +2,6 @@
 
 #include <fcntl.h>
 #include <poll.h>
-#include <sys/eventfd.h>
 #include <sys/prctl.h>
 #include <sys/resource.h>
 #include <sys/wait.h>
@@ -25,6 +24,8 @@
 #include <thread>
 
 #include <fmt/format.h>
+
+#include "base/stop_event.h"
 
 extern "C" {
 #include <sys/pidfd.h>  // declared without C linkage before glibc 2.37
@@ -461,12 +462,13 @@ class WatchedChild {
 
   // Runs the child to its end or to a limit. Once only.
   Result<ChildOutput> run(ChildOptions options, const std::stop_token& stop) {
+    const StopEvent stop_event(stop);
+    if (stop_event.fd() < 0) return fail(system_error("cannot make an event", errno));
     TRY(start(std::move(options)));
-    const std::stop_callback on_stop(stop, [this] { ::eventfd_write(stop_event_.get(), 1); });
     const Clock::time_point deadline = deadline_after(watch_.timeout);
     Clock::time_point silence_deadline = deadline_after(watch_.silence);
     while (!output_.timed_out && !output_.output_limit_passed) {
-      const bool ended = poll(std::min(deadline, silence_deadline));
+      const bool ended = poll(std::min(deadline, silence_deadline), stop_event);
       if (stop.stop_requested()) return fail(ErrorCode::canceled, "canceled");
       if (ended) return finish();
       if (TRY(read_once(out_))) silence_deadline = deadline_after(watch_.silence);
@@ -487,8 +489,6 @@ class WatchedChild {
       keep_end(output_.standard_error, bytes);
       return Result<void>{};
     }));
-    stop_event_.reset(::eventfd(0, EFD_CLOEXEC));
-    if (!stop_event_) return fail(system_error("cannot make an event", errno));
     child_ = TRY(ChildProcess::start(options));
     ended_event_.reset(::pidfd_open(child_.pid(), 0));
     if (!ended_event_) return fail(system_error("cannot watch a child process", errno));
@@ -496,11 +496,11 @@ class WatchedChild {
   }
 
   // Waits for bytes, the child's end (true), a stop, or `deadline`.
-  bool poll(Clock::time_point deadline) {
+  bool poll(Clock::time_point deadline, const StopEvent& stop) {
     std::array<struct pollfd, 4> events = {{{ended_event_.get(), POLLIN, 0},
                                             {out_.fd.get(), POLLIN, 0},
                                             {err_.fd.get(), POLLIN, 0},
-                                            {stop_event_.get(), POLLIN, 0}}};
+                                            {stop.fd(), POLLIN, 0}}};
     const int n = ::poll(events.data(), events.size(), poll_timeout(deadline));
     return n > 0 && (events[0].revents & POLLIN) != 0;
   }
@@ -523,7 +523,6 @@ class WatchedChild {
   ChildOutput output_;
   Stream out_;
   Stream err_;
-  UniqueFd stop_event_;
   UniqueFd ended_event_;
   ChildProcess child_;
 };

@@ -1,9 +1,10 @@
 #include "cli/transcribe_command.h"
 
-#include <sys/stat.h>
+#include <poll.h>
 #include <unistd.h>
 
 #include <algorithm>
+#include <array>
 #include <cstdio>
 #include <ctime>
 
@@ -14,6 +15,7 @@
 #include "base/languages.h"
 #include "base/limits.h"
 #include "base/log.h"
+#include "base/stop_event.h"
 #include "cli/cache_command.h"
 #include "cli/output.h"
 #include "cli/progress.h"
@@ -140,7 +142,11 @@ Result<pipeline::Recording> read_standard_input(const fs::path& folder, std::sto
   Sha256 hash;
   uint64_t total = 0;
   std::vector<char> buffer(256 * 1024);
+  const StopEvent stop_event(stop);
   for (;;) {
+    // Whoever writes may pause for long.
+    std::array<pollfd, 2> events = {{{STDIN_FILENO, POLLIN, 0}, {stop_event.fd(), POLLIN, 0}}};
+    ::poll(events.data(), events.size(), -1);
     if (stop.stop_requested()) return fail(ErrorCode::canceled, "interrupted");
     const ssize_t n = ::read(STDIN_FILENO, buffer.data(), buffer.size());
     if (n < 0 && errno == EINTR) continue;
@@ -216,7 +222,7 @@ class TranscribeRun {
   Result<pipeline::Outcome> transcribe(const Input& input) {
     const fs::path spool_folder = config_.data_folder() / "spool";
     pipeline::Recording recording = TRY(input.path.empty() ? read_standard_input(spool_folder, stop_)
-                                                           : pipeline::open_recording(input.path));
+                                                           : pipeline::open_recording(input.path, stop_));
     const pipeline::Resources resources{*provider_, library_, arguments_.use_cache ? &artifacts_ : nullptr,
                                         spool_folder};
     return pipeline::transcribe(recording, arguments_.pipeline, resources, progress_, stop_);

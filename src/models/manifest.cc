@@ -1,7 +1,6 @@
 #include "models/manifest.h"
 
 #include <algorithm>
-#include <cerrno>
 #include <utility>
 #include <vector>
 
@@ -110,17 +109,8 @@ std::string digest_of(std::span<const File> files) {
 }
 
 Result<std::string> checksum(const std::filesystem::path& path, const std::stop_token& stop) {
-  UniqueFd fd = TRY(open_for_read(path));
-  Sha256 hash;
-  std::vector<char> buffer(256UL * 1024);
-  for (;;) {
-    if (stop.stop_requested()) return fail(ErrorCode::canceled, "canceled");
-    const ssize_t n = ::read(fd.get(), buffer.data(), buffer.size());
-    if (n < 0 && errno == EINTR) continue;
-    if (n < 0) return fail(system_error("cannot read the file", errno));
-    if (n == 0) return hash.finish();
-    hash.update({buffer.data(), static_cast<size_t>(n)});
-  }
+  const UniqueFd fd = TRY(open_for_read(path));
+  return sha256_of_file(fd.get(), stop);
 }
 
 }  // namespace hansard::models

@@ -512,14 +512,17 @@ std::string_view stage_name(Stage stage) {
   return "";
 }
 
-Result<Recording> open_recording(const std::filesystem::path& path) {
+Result<Recording> open_recording(const std::filesystem::path& path, const std::stop_token& stop) {
+  // Before it is opened: opening a pipe waits for whoever writes to it.
+  struct stat status = {};
+  if (::stat(path.c_str(), &status) != 0) return fail(system_error("cannot open the file", errno));
+  if (!S_ISREG(status.st_mode)) {
+    return fail(ErrorCode::media_unreadable, "not a file; what comes through a pipe is read as -");
+  }
+  if (status.st_size == 0) return fail(ErrorCode::media_unreadable, "the file is empty");
   Recording recording;
   recording.fd = TRY(open_for_read(path));
-  struct stat status = {};
-  if (::fstat(recording.fd.get(), &status) != 0) return fail(system_error("cannot read the file", errno));
-  if (!S_ISREG(status.st_mode)) return fail(ErrorCode::media_unreadable, "not a file");
-  if (status.st_size == 0) return fail(ErrorCode::media_unreadable, "the file is empty");
-  recording.sha256 = TRY(sha256_of_file(recording.fd.get()));
+  recording.sha256 = TRY(sha256_of_file(recording.fd.get(), stop));
   recording.title = path.stem().string();
   return recording;
 }

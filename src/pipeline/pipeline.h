@@ -28,8 +28,9 @@ struct Recording {
   std::string title;
 };
 
-// Opens and hashes a recording. Errors: not_found, permission_denied, media_unreadable (empty, not a file).
-Result<Recording> open_recording(const std::filesystem::path& path);
+// Opens and hashes a recording. Errors: not_found, permission_denied, media_unreadable (empty, not a file),
+// canceled.
+Result<Recording> open_recording(const std::filesystem::path& path, const std::stop_token& stop);
 
 struct Options {
   std::string transcription_model{models::kDefaultTranscriptionModel};

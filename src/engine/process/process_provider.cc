@@ -1,6 +1,5 @@
 #include "engine/process/process_provider.h"
 
-#include <sys/eventfd.h>
 #include <sys/resource.h>
 #include <unistd.h>
 
@@ -16,6 +15,7 @@
 #include "base/limits.h"
 #include "base/log.h"
 #include "base/process.h"
+#include "base/stop_event.h"
 #include "engine/protocol.h"
 #include "engine/serialize.h"
 
@@ -29,25 +29,6 @@ using Clock = std::chrono::steady_clock;
 constexpr int kNice = 10;
 // How often memory and silence are looked at while a request is in work.
 constexpr auto kWatchInterval = std::chrono::milliseconds(500);
-
-// A stop_token as something that poll() can wait for.
-class StopEvent {
- public:
-  explicit StopEvent(const std::stop_token& stop)
-      : event_(::eventfd(0, EFD_CLOEXEC | EFD_NONBLOCK)), callback_(stop, Signal{event_.get()}) {}
-  int fd() const { return event_.get(); }
-
- private:
-  struct Signal {
-    int fd;
-    void operator()() const {
-      const uint64_t one = 1;
-      [[maybe_unused]] const ssize_t n = ::write(fd, &one, sizeof one);
-    }
-  };
-  UniqueFd event_;
-  std::stop_callback<Signal> callback_;
-};
 
 uint64_t resident_bytes(pid_t pid) {
   Result<std::string> statm = read_file(fmt::format("/proc/{}/statm", pid), 4096);
