@@ -16,8 +16,11 @@ inline constexpr uint32_t kFrameHeaderBytes = 16U << 20;
 inline constexpr uint32_t kFramePayloadBytes = 512U << 20;
 // Descriptors in one frame: the files of a model.
 inline constexpr size_t kFrameDescriptors = 16;
-// A compute thread that says nothing for so long hangs. One group takes seconds.
+// An engine that says nothing for so long, and does not compute either, hangs.
 inline constexpr auto kEngineSilence = 120s;
+// So does one that computes for so long, in time of all its threads, and says nothing: a group of the largest
+// model takes minutes on two slow cores.
+inline constexpr auto kEngineSilentWork = 20min;
 // After `cancel` an engine has so long to stop before it is killed: Ctrl-C ends within 2 s.
 inline constexpr auto kEngineCancelGrace = 1500ms;
 // Starting an engine loads shared libraries only.

@@ -6,6 +6,7 @@
 #include <csignal>
 #include <cstdio>
 #include <cstdlib>
+#include <ctime>
 #include <map>
 #include <set>
 
@@ -16,6 +17,7 @@
 #include "base/log.h"
 #include "base/process.h"
 #include "base/stop_event.h"
+#include "engine/process/silence.h"
 #include "engine/protocol.h"
 #include "engine/serialize.h"
 
@@ -37,6 +39,14 @@ uint64_t resident_bytes(pid_t pid) {
   char* rest = nullptr;
   (void)std::strtoull(statm->c_str(), &rest, 10);
   return std::strtoull(rest, nullptr, 10) * static_cast<uint64_t>(::sysconf(_SC_PAGESIZE));
+}
+
+// How long a process has computed, in all its threads.
+std::chrono::nanoseconds cpu_time(pid_t pid) {
+  clockid_t clock = 0;
+  timespec time = {};
+  if (::clock_getcpuclockid(pid, &clock) != 0 || ::clock_gettime(clock, &time) != 0) return {};
+  return std::chrono::seconds(time.tv_sec) + std::chrono::nanoseconds(time.tv_nsec);
 }
 
 Error error_from(const bj::object& header) {
@@ -261,11 +271,11 @@ class ProcessProvider : public Provider {
     return wait_for_answer("done", limits::kEngineSilence, sink, stop);
   }
 
-  Result<Message> wait_for_answer(std::string_view type, Clock::duration silence, Sink& sink,
+  Result<Message> wait_for_answer(std::string_view type, Clock::duration most_silence, Sink& sink,
                                   std::stop_token stop) {
     const StopEvent stop_event(stop);
     std::optional<Clock::time_point> canceled_at;
-    Clock::time_point heard_at = Clock::now();
+    Silence silence(most_silence, Clock::now(), cpu_time(child_.pid()));
     Error sink_error;
     bool sink_failed = false;
     for (;;) {
@@ -281,13 +291,13 @@ class ProcessProvider : public Provider {
           close();
           return sink_failed ? fail(std::move(sink_error)) : fail(ErrorCode::canceled, "canceled");
         }
-        if (Clock::now() - heard_at > silence) {
+        if (silence.too_long(Clock::now(), cpu_time(child_.pid()))) {
           return fail(ErrorCode::engine_timeout, "the engine process does not answer");
         }
         TRY(check_memory());
         continue;
       }
-      heard_at = Clock::now();
+      silence.heard(Clock::now(), cpu_time(child_.pid()));
       if (message->type == "error") {
         if (sink_failed) return fail(std::move(sink_error));
         return fail(error_from(message->header));
