@@ -109,6 +109,23 @@ TEST_F(BadInput, NamesThatAreNotKnown) {
   refused({speech(), "-o", (folder_ / "out.doc").string()}, 2, "md, txt, srt");
 }
 
+TEST_F(BadInput, WordsThatAreNoCommandOrFlag) {
+  const auto said = [&](const std::vector<std::string>& arguments, const std::string& line) {
+    const ProgramResult result = run(arguments);
+    EXPECT_EQ(result.exit_code, 2);
+    EXPECT_EQ(result.err, line + "\n");
+    EXPECT_TRUE(result.out.empty());
+  };
+  said({}, "hansard: A subcommand is required; see hansard --help");
+  said({"transcirbe"}, "hansard: transcirbe is not understood; see hansard --help");
+  said({"models", "instal"}, "hansard: instal is not understood; see hansard models --help");
+  said({"transcribe", "a.mp3", "--spekers", "2"},
+       "hansard: --spekers is not understood; see hansard transcribe --help");
+  said({"transcribe"}, "hansard: INPUT is required; see hansard transcribe --help");
+  said({"transcribe", "a.mp3", "--beam-size", "99"},
+       "hansard: --beam-size: Value 99 not in range 0 to 20; see hansard transcribe --help");
+}
+
 TEST_F(BadInput, AModelThatIsNotThere) {
   const auto environment = own_models();
   refused({speech(), "--model", "small"}, 4, "hansard models install whisper-small", environment);

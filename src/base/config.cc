@@ -281,6 +281,7 @@ std::vector<Config::Shown> Config::show() const {
     std::string value = values_[i].text;
     if (kKeys[i].name == "HANSARD_DATA_DIR") value = data_folder();
     if (kKeys[i].name == "SPEECH_ENGINE_CACHE_DIR") value = models_folder();
+    if (kKeys[i].name == "HANSARD_MODEL_PATH" && value.empty()) value = HANSARD_BUILD_MODEL_PATH;
     if (kKeys[i].secret && !value.empty()) value = "***";
     rows.push_back({std::string(kKeys[i].name), value, values_[i].origin});
   }

@@ -158,6 +158,11 @@ TEST_F(ConfigTest, FoldersFollowTheDataFolder) {
   EXPECT_EQ(load()->data_folder(), "/xdg/hansard");
   environment_["HANSARD_DATA_DIR"] = "/data";
   EXPECT_EQ(load()->models_folder(), "/data/models");
+  for (const Config::Shown& row : load()->show()) {
+    if (row.name == "HANSARD_MODEL_PATH") {
+      EXPECT_EQ(row.value, load()->model_path().front());
+    }
+  }
   environment_["HANSARD_MODEL_PATH"] = "/a:/b";
   EXPECT_EQ(load()->model_path(), (std::vector<fs::path>{"/a", "/b"}));
   environment_["HANSARD_MODEL_PATH"] = "none";

@@ -35,7 +35,9 @@ Examples:
   ffmpeg … -f wav - | hansard transcribe -
 
 Exit codes: 0 done, 1 failed, 2 wrong usage, 3 input cannot be read, 4 model missing or damaged,
-5 output cannot be written, 6 engine failed, 7 transcript written without speakers, 130 interrupted.)";
+5 output cannot be written, 6 engine failed, 7 transcript written without speakers, 130 interrupted.
+
+-v says more, -q nothing but errors.)";
 
 void print(std::string_view text) {
   std::fwrite(text.data(), 1, text.size(), stdout);
@@ -51,6 +53,18 @@ ExitCode printed(const Result<std::string>& text) {
   if (!text) return complain(text.error());
   print(*text);
   return ExitCode::ok;
+}
+
+// One line, as for every other error: what is off, and where to read what would be right.
+std::string usage_error(const CLI::App* app, const CLI::Error& error) {
+  const std::vector<std::string> unknown = app->remaining(true);
+  std::string command = app->get_name();
+  for (auto chosen = app->get_subcommands(); !chosen.empty(); chosen = app->get_subcommands()) {
+    app = chosen.front();
+    command += " " + app->get_name();
+  }
+  return fmt::format("hansard: {}; see {} --help\n",
+                     unknown.empty() ? error.what() : unknown.front() + " is not understood", command);
 }
 
 // What the command line says, before it is checked together.
@@ -315,6 +329,7 @@ int main(int argc, char** argv) {
       "hansard");
   CommandLine line;
   app.set_version_flag("--version", "hansard " HANSARD_VERSION);
+  app.failure_message(usage_error);
   app.require_subcommand(1);
   app.fallthrough();
   app.add_flag("-v,--verbose", line.verbose, "Say more");

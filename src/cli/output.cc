@@ -73,6 +73,11 @@ Result<std::vector<OutputTarget>> folder_targets(const std::vector<std::string>&
     return fail(ErrorCode::conflict, fmt::format("{} is a file; {} need a folder", folder.string(),
                                                  inputs.size() == 1 ? "transcripts" : "several transcripts"));
   }
+  if (!is_there(folder) && transcript::parse_format(folder.extension().string())) {
+    return fail(ErrorCode::invalid_request,
+                fmt::format("{} names one file, and there are {} inputs; a folder's name ends in a slash",
+                            folder.string(), inputs.size()));
+  }
   std::vector<OutputTarget> targets;
   targets.reserve(inputs.size());
   for (const std::string& input : inputs) {
@@ -98,8 +103,9 @@ Result<void> check_collisions(const std::vector<std::string>& inputs,
     }
     const auto [other, is_new] = written.emplace(output, inputs[i]);
     if (is_new) continue;
-    return fail(ErrorCode::conflict, fmt::format("{} and {} would both be written to {}", other->second,
-                                                 inputs[i], targets[i].path.string()));
+    return fail(ErrorCode::conflict,
+                fmt::format("{} and {} would both be written to {}; transcribe them one by one",
+                            other->second, inputs[i], targets[i].path.string()));
   }
   return {};
 }

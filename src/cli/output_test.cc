@@ -103,7 +103,7 @@ TEST_F(Output, FoldersKeepTheNames) {
 
 TEST_F(Output, CollisionsAreFound) {
   expect_refused({"a.mp3", "in/a.wav"}, "out/", {}, ErrorCode::conflict,
-                 "a.mp3 and in/a.wav would both be written to out/a.md");
+                 "a.mp3 and in/a.wav would both be written to out/a.md; transcribe them one by one");
   fs::create_directory("there");
   fs::create_directory_symlink("there", "link");
   write("there/a.md");
@@ -117,6 +117,9 @@ TEST_F(Output, FilesAndFoldersAreNotTakenForEachOther) {
   write("file.md");
   expect_refused({"a.mp3", "b.mp3"}, "file.md", {}, ErrorCode::conflict,
                  "file.md is a file; several transcripts need a folder");
+  expect_refused({"a.mp3", "b.mp3"}, "new.md", {}, ErrorCode::invalid_request,
+                 "new.md names one file, and there are 2 inputs; a folder's name ends in a slash");
+  EXPECT_EQ(paths(plan_outputs({"a.mp3", "b.mp3"}, "new.md/", {})), (Paths{"new.md/a.md", "new.md/b.md"}));
   fs::create_directories("there/a.md");
   expect_refused({"a.mp3"}, "there", {}, ErrorCode::conflict, "there/a.md is a folder");
   const auto below_file = plan_outputs({"a.mp3"}, "file.md/deeper/out.md", {});

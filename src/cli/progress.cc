@@ -47,7 +47,9 @@ void log_over_bar(log::Level level, std::string_view line) {
 
 std::string facts(double times_real_time, double left_s) {
   std::string text;
-  if (times_real_time > 0) text += fmt::format(", {:.0f}x real time", times_real_time);
+  if (times_real_time > 0) {
+    text += fmt::format(", {:.{}f}x real time", times_real_time, times_real_time < 10 ? 1 : 0);
+  }
   if (left_s >= 0) text += fmt::format(", {} left", format_clock(std::ceil(left_s), 0));
   return text;
 }

@@ -29,7 +29,7 @@ class Report {
 
  private:
   void add(std::string_view state, std::string_view what, std::string_view fact) {
-    diagnosis_.text += fmt::format("{:<8} {:<16} {}\n", state, what, fact);
+    diagnosis_.text += fmt::format("{:<8} {:<20} {}\n", state, what, fact);
   }
   Diagnosis diagnosis_;
 };

@@ -7,6 +7,7 @@
 #include <array>
 #include <cstdio>
 #include <ctime>
+#include <utility>
 
 #include <fmt/format.h>
 
@@ -229,8 +230,12 @@ class TranscribeRun {
   }
 
   Result<void> write(const pipeline::Outcome& outcome, const OutputTarget& target) {
-    const std::string text = transcript::export_document(outcome.document, target.format);
+    std::string text = transcript::export_document(outcome.document, target.format);
     if (!target.path.empty()) return write_output(target, text);
+    // Texts for people, one after the other, are kept apart.
+    const bool for_people =
+        target.format == transcript::Format::md || target.format == transcript::Format::txt;
+    if (std::exchange(wrote_to_stdout_, true) && for_people) text.insert(0, "\n");
     Result<void> written = write_all(STDOUT_FILENO, text);
     // Whoever read standard output has had enough, as in `| head`: no failure of ours.
     if (!written && errno == EPIPE) return {};
@@ -275,6 +280,7 @@ class TranscribeRun {
   std::vector<Input> inputs_;
   std::vector<OutputTarget> targets_;
   std::unique_ptr<engine::Provider> provider_;
+  bool wrote_to_stdout_ = false;
 };
 
 }  // namespace
