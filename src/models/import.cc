@@ -82,8 +82,9 @@ class Taken {
     TRY(pour([&](std::string_view bytes) -> Result<void> {
       if (stop_.stop_requested()) return fail(ErrorCode::canceled, "canceled");
       if (file.size_bytes() + bytes.size() > most_bytes) {
-        return fail(model_ == nullptr ? ErrorCode::invalid_request : ErrorCode::model_corrupt,
-                    fmt::format("{} is larger than {} bytes", name, most_bytes));
+        const std::string what = fmt::format("{} is larger than {} bytes", name, most_bytes);
+        if (model_ == nullptr) return fail(ErrorCode::invalid_request, what);
+        return fail(ErrorCode::model_corrupt, fmt::format("this is not {}: {}", model_->id, what));
       }
       return file.append(bytes);
     }));

@@ -152,7 +152,7 @@ TEST_F(Import, AModelOfTheCatalogMustBeThat) {
   // What was installed before is as it was.
   Library models(folder_ / "own", {}, {.catalog = catalog_});
   EXPECT_TRUE(models.verify(*models.find("tiny-known"), {}));
-  EXPECT_FALSE(fs::exists(folder_ / "own" / ".partial" / "tiny-known" / "import"));
+  EXPECT_FALSE(fs::exists(folder_ / "own" / ".partial" / "tiny-known"));
 }
 
 TEST_F(Import, OtherProgramsFormatsAreNamed) {

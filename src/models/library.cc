@@ -237,6 +237,7 @@ Result<Installed> Library::import(const fs::path& from, std::string_view name, s
   if (!files) {
     std::error_code ignored;
     fs::remove_all(stage, ignored);
+    fs::remove(stage.parent_path(), ignored);  // stays where an installation left parts in it
     return fail(std::move(files).error());
   }
   const Kind kind = model == nullptr ? Kind::transcription : model->kind;
