@@ -157,6 +157,11 @@ TEST_F(BadInput, AnOutputThatCannotBeWrittenIsFoundBeforeAnyWork) {
   EXPECT_TRUE(listing(folder_ / "data/cache").empty());
 }
 
+TEST_F(BadInput, ADataFolderThatCannotBeWrittenTo) {
+  refused({speech()}, 5, "set HANSARD_DATA_DIR", {"HANSARD_DATA_DIR=/proc/nothing"});
+  refused({speech()}, 5, "set HANSARD_DATA_DIR", {"HANSARD_DATA_DIR=" + write("file", "").string()});
+}
+
 TEST_F(BadInput, OutputsThatWouldCollide) {
   fs::create_directories(folder_ / "a");
   fs::create_directories(folder_ / "b");
@@ -167,6 +172,19 @@ TEST_F(BadInput, OutputsThatWouldCollide) {
 }
 
 using BadInputModel = BadInput;
+
+// Nothing that was opened in between may get the transcript instead.
+TEST_F(BadInputModel, AClosedStandardOutputIsNamed) {
+  const fs::path silence = write("silence.wav", wav(16000, [](size_t) { return 0.0; }));
+  const Result<ChildOutput> result =
+      run_child({.argv = {"bash", "-c", "exec \"$@\" >&-", "bash", HANSARD_BINARY_DIR "/bin/hansard",
+                          "transcribe", silence.string(), "--model", "tiny.en", "-q"},
+                 .environment = {"PATH=/usr/bin:/bin", "HOME=" + folder_.string()}},
+                std::chrono::minutes(1), 1 << 20);
+  ASSERT_TRUE(result);
+  EXPECT_EQ(result->exit.exit_code, 5) << result->standard_error;
+  EXPECT_NE(result->standard_error.find("standard output"), std::string::npos) << result->standard_error;
+}
 
 // A disk that is full: nothing may grow over 64 KiB, neither what is decoded nor what is written.
 TEST_F(BadInputModel, AFullDiskIsNamedAndLeavesNothing) {

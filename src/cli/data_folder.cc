@@ -24,18 +24,31 @@ fs::path blobs_path(const fs::path& folder) {
   return folder / "blobs";
 }
 
+namespace {
+
+Error unusable(const fs::path& folder, const Error& why) {
+  // That a part of its way is missing is no word about a recording.
+  const ErrorCode code = why.code == ErrorCode::not_found ? ErrorCode::permission_denied : why.code;
+  return Error{
+      code,
+      fmt::format("the data folder {} cannot be used: {}; set HANSARD_DATA_DIR to a folder that this "
+                  "user may write to",
+                  folder.string(), why.message),
+      why.detail};
+}
+
+}  // namespace
+
+Result<void> make_data_folder(const fs::path& folder) {
+  if (const auto made = make_private_folder(folder); !made) return fail(unusable(folder, made.error()));
+  if (const auto file = open_unnamed_file(folder); !file) return fail(unusable(folder, file.error()));
+  return {};
+}
+
 Result<UniqueFd> lock_data_folder(const fs::path& folder) {
-  const auto unusable = [](const Error& why) {
-    return fail(
-        why.code,
-        fmt::format("the data folder cannot be used: {}; set HANSARD_DATA_DIR or --data-dir to a folder "
-                    "that this user may write to",
-                    why.message),
-        why.detail);
-  };
-  if (const auto made = make_private_folder(folder); !made) return unusable(made.error());
+  TRY(make_data_folder(folder));
   UniqueFd lock(::open((folder / "lock").c_str(), O_RDWR | O_CREAT | O_CLOEXEC, 0600));
-  if (!lock) return unusable(system_error("cannot write in it", errno));
+  if (!lock) return fail(unusable(folder, system_error("cannot write in it", errno)));
   if (::flock(lock.get(), LOCK_EX | LOCK_NB) != 0) {
     return fail(
         ErrorCode::conflict,

@@ -12,6 +12,10 @@ namespace hansard::cli {
 std::filesystem::path database_path(const std::filesystem::path& folder);
 std::filesystem::path blobs_path(const std::filesystem::path& folder);
 
+// Makes the folder, and finds out whether this user may write to it. Errors, saying what to set: conflict,
+// permission_denied, insufficient_storage, internal.
+Result<void> make_data_folder(const std::filesystem::path& folder);
+
 // Held while the result lives; makes the folder. Errors: conflict where another process has it,
 // permission_denied, insufficient_storage, internal.
 Result<UniqueFd> lock_data_folder(const std::filesystem::path& folder);

@@ -1,10 +1,13 @@
 // hansard: the command line. Parses flags, puts the parts together, and turns results into exit codes.
 
+#include <fcntl.h>
+#include <unistd.h>
+
 #include <CLI/CLI.hpp>
-#include <exception>
 
 #include <cstdio>
 #include <cstdlib>
+#include <exception>
 #include <map>
 
 #include <fmt/format.h>
@@ -321,9 +324,19 @@ ExitCode dispatch(CLI::App& app, CommandLine& line, Interrupt& interrupt) {
   return ExitCode::ok;
 }
 
+// A file opened later must not become a standard stream that whoever started this program closed: the
+// transcript would be written into it. What takes its place fails, as a closed one does.
+void keep_standard_streams() {
+  for (const int fd : {STDIN_FILENO, STDOUT_FILENO, STDERR_FILENO}) {
+    if (::fcntl(fd, F_GETFD) >= 0) continue;
+    (void)::open("/dev/null", fd == STDIN_FILENO ? O_WRONLY : O_RDONLY);
+  }
+}
+
 }  // namespace
 
 int main(int argc, char** argv) {
+  keep_standard_streams();
   CLI::App app(
       "Hansard writes down who said what: recordings in, transcripts with speakers out, on this machine.",
       "hansard");

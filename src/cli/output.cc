@@ -110,9 +110,9 @@ Result<void> check_collisions(const std::vector<std::string>& inputs,
   return {};
 }
 
-Error cannot_write(const fs::path& path, Error error) {
+Error cannot_write(std::string_view what, Error error) {
   if (error.code != ErrorCode::insufficient_storage) error.code = ErrorCode::permission_denied;
-  error.message = fmt::format("{} cannot be written: {}", path.string(), error.message);
+  error.message = fmt::format("{} cannot be written: {}", what, error.message);
   return error;
 }
 
@@ -133,14 +133,14 @@ Result<void> check_writable(const std::vector<OutputTarget>& targets) {
     const fs::path& path = target.path;
     if (is_folder(path)) return fail(ErrorCode::conflict, fmt::format("{} is a folder", path.string()));
     if (is_there(path) && ::access(path.c_str(), W_OK) != 0) {
-      return fail(cannot_write(path, system_error("it is protected", errno)));
+      return fail(cannot_write(path.string(), system_error("it is protected", errno)));
     }
     std::error_code ignored;
     if (is_there(path) && !fs::is_regular_file(path, ignored)) continue;
     const fs::path folder = parent_of(fs::path(one_spelling(path)));
     if (!tried.insert(folder).second) continue;
     Result<void> written = try_folder(folder);
-    if (!written) return fail(cannot_write(path, std::move(written).error()));
+    if (!written) return fail(cannot_write(path.string(), std::move(written).error()));
   }
   return {};
 }
@@ -149,6 +149,13 @@ Result<void> write_to_device(const fs::path& path, std::string_view text) {
   const UniqueFd fd(::open(path.c_str(), O_WRONLY | O_CLOEXEC));
   if (!fd) return fail(system_error("cannot open it", errno));
   return write_all(fd.get(), text);
+}
+
+Result<void> write_to_stdout(std::string_view text) {
+  Result<void> written = write_all(STDOUT_FILENO, text);
+  // Whoever read it has had enough, as in `| head`: no failure of ours.
+  if (written || errno == EPIPE) return {};
+  return fail(cannot_write("standard output", std::move(written).error()));
 }
 
 Result<void> replace_file(const fs::path& path, std::string_view text) {
@@ -180,12 +187,13 @@ Result<std::vector<OutputTarget>> plan_outputs(const std::vector<std::string>& i
 }
 
 Result<void> write_output(const OutputTarget& target, std::string_view text) {
+  if (target.path.empty()) return write_to_stdout(text);
   std::error_code ignored;
   const bool is_device = is_there(target.path) && !fs::is_regular_file(target.path, ignored);
   // The file that a link names is replaced, not the link.
   const fs::path path = is_device ? target.path : fs::path(one_spelling(target.path));
   Result<void> written = is_device ? write_to_device(path, text) : replace_file(path, text);
-  if (!written) return fail(cannot_write(target.path, std::move(written).error()));
+  if (!written) return fail(cannot_write(target.path.string(), std::move(written).error()));
   return {};
 }
 

@@ -9,6 +9,7 @@
 #include "base/file.h"
 #include "base/limits.h"
 #include "base/process.h"
+#include "cli/data_folder.h"
 #include "engine/process/process_provider.h"
 #include "engine/serialize.h"
 
@@ -61,14 +62,7 @@ void check_engine(const Config& config, Report& report) {
 
 void check_data_folder(const Config& config, Report& report) {
   const fs::path folder = config.data_folder();
-  if (auto made = make_private_folder(folder); !made) {
-    return report.bad("data folder", fmt::format("{}: {}; set HANSARD_DATA_DIR to a folder of yours",
-                                                 folder.string(), made.error().message));
-  }
-  if (::access(folder.c_str(), W_OK) != 0) {
-    return report.bad("data folder",
-                      fmt::format("{} cannot be written to; set HANSARD_DATA_DIR", folder.string()));
-  }
+  if (auto made = make_data_folder(folder); !made) return report.bad("data folder", made.error().message);
   const uint64_t free = free_bytes(folder).value_or(0);
   report.good("data folder",
               fmt::format("{}, {:.1f} GB free", folder.string(), static_cast<double>(free) / 1e9));

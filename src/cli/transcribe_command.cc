@@ -18,6 +18,7 @@
 #include "base/log.h"
 #include "base/stop_event.h"
 #include "cli/cache_command.h"
+#include "cli/data_folder.h"
 #include "cli/output.h"
 #include "cli/progress.h"
 #include "cli/surroundings.h"
@@ -155,7 +156,13 @@ Result<pipeline::Recording> read_standard_input(const fs::path& folder, std::sto
     if (n == 0) break;
     const std::string_view bytes(buffer.data(), static_cast<size_t>(n));
     hash.update(bytes);
-    TRY(write_all(recording.fd.get(), bytes));
+    if (Result<void> kept = write_all(recording.fd.get(), bytes); !kept) {
+      Error error = std::move(kept).error();
+      error.message +=
+          ": standard input is kept in the data folder first; make room, or set HANSARD_DATA_DIR "
+          "to a folder on another disk";
+      return fail(std::move(error));
+    }
     total += bytes.size();
   }
   if (total == 0) return fail(ErrorCode::media_unreadable, "standard input is empty");
@@ -200,6 +207,7 @@ class TranscribeRun {
     std::vector<std::string> names;
     for (const Input& input : inputs_) names.push_back(input.name);
     targets_ = TRY(plan_outputs(names, arguments_.output, arguments_.format));
+    TRY(make_data_folder(config_.data_folder()));
     provider_ = TRY(open_provider(config_, arguments_.engine));
     const engine::Capabilities capabilities = TRY(provider_->capabilities());
     log::info("engine: {} on {}, {}", capabilities.build, capabilities.device, capabilities.compute_type);
@@ -231,15 +239,11 @@ class TranscribeRun {
 
   Result<void> write(const pipeline::Outcome& outcome, const OutputTarget& target) {
     std::string text = transcript::export_document(outcome.document, target.format);
-    if (!target.path.empty()) return write_output(target, text);
-    // Texts for people, one after the other, are kept apart.
+    // Texts for people are kept apart where one follows the other.
     const bool for_people =
         target.format == transcript::Format::md || target.format == transcript::Format::txt;
-    if (std::exchange(wrote_to_stdout_, true) && for_people) text.insert(0, "\n");
-    Result<void> written = write_all(STDOUT_FILENO, text);
-    // Whoever read standard output has had enough, as in `| head`: no failure of ours.
-    if (!written && errno == EPIPE) return {};
-    return written;
+    if (target.path.empty() && std::exchange(wrote_to_stdout_, true) && for_people) text.insert(0, "\n");
+    return write_output(target, text);
   }
 
   void summarize(std::string_view name, const pipeline::Outcome& outcome, const OutputTarget& target) {
