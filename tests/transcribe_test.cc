@@ -174,6 +174,25 @@ TEST_F(TranscribeModel, SilenceGivesAnEmptyTranscriptAndSaysSo) {
   EXPECT_TRUE(bj::parse(result.out).at("words").as_array().empty());
 }
 
+TEST_F(TranscribeModel, JsonProgressIsJsonToTheLastLine) {
+  const fs::path good = write("silence.wav", wav(16000, [](size_t) { return 0.0; }));
+  const fs::path bad = write("text.mp3", "this is text");
+  const ProgramResult result =
+      run({"transcribe", good, bad, "--model", "tiny.en", "-v", "--json-progress", "-o", folder_ / "out/"});
+  EXPECT_EQ(result.exit_code, 3);
+  std::istringstream lines(result.err);
+  std::vector<std::string> events;
+  for (std::string line; std::getline(lines, line);) {
+    boost::system::error_code error;
+    const bj::value value = bj::parse(line, error);
+    ASSERT_FALSE(error) << line;
+    const std::string event(value.at("event").as_string());
+    if (events.empty() || events.back() != event) events.push_back(event);
+  }
+  EXPECT_EQ(events,
+            (std::vector<std::string>{"log", "progress", "warning", "done", "progress", "error", "log"}));
+}
+
 TEST_F(TranscribeModel, AShortRecordingCanBeTooShortForWords) {
   const fs::path file =
       write("short.wav", wav(800, [](size_t i) { return 0.3 * static_cast<double>(i % 40) / 40; }));

@@ -12,6 +12,7 @@
 #include "base/config.h"
 #include "base/json.h"
 #include "base/log.h"
+#include "transcript/text.h"
 
 namespace hansard::cli {
 namespace {
@@ -37,17 +38,39 @@ size_t terminal_width() {
 
 bool bar_on_screen = false;
 
+std::string_view level_name(log::Level level) {
+  static constexpr std::string_view kNames[] = {"debug", "info", "warning", "error", "off"};
+  return kNames[static_cast<size_t>(level)];
+}
+
 // A line of the log takes the bar's place; the bar is drawn again by the next progress.
 void log_over_bar(log::Level level, std::string_view line) {
-  static constexpr std::string_view kNames[] = {"debug", "info", "warning", "error", "off"};
-  write_error(fmt::format("{}hansard: {}: {}\n", bar_on_screen ? kEraseLine : "",
-                          kNames[static_cast<size_t>(level)], line));
+  write_error(fmt::format("{}hansard: {}: {}\n", bar_on_screen ? kEraseLine : "", level_name(level), line));
   bar_on_screen = false;
+}
+
+void write_json(const json::bj::object& line) {
+  write_error(json::bj::serialize(line) + "\n");
+}
+
+void log_as_json(log::Level level, std::string_view line) {
+  write_json({{"event", "log"}, {"level", level_name(level)}, {"message", transcript::cleaned(line)}});
+}
+
+// The beginning of a text that fits into so many columns.
+std::string fitting(std::string_view text, size_t columns) {
+  size_t end = 0;
+  for (size_t at = 0, used = 0; at < text.size(); end = at) {
+    const char32_t character = transcript::next_character(text, at);
+    used += static_cast<size_t>(transcript::display_width(character));
+    if (used > columns) break;
+  }
+  return std::string(text.substr(0, end));
 }
 
 std::string facts(double times_real_time, double left_s) {
   std::string text;
-  if (times_real_time > 0) {
+  if (times_real_time >= 0.05) {
     text += fmt::format(", {:.{}f}x real time", times_real_time, times_real_time < 10 ? 1 : 0);
   }
   if (left_s >= 0) text += fmt::format(", {} left", format_clock(std::ceil(left_s), 0));
@@ -58,6 +81,17 @@ std::string facts(double times_real_time, double left_s) {
 
 ProgressStyle default_progress_style() {
   return ::isatty(STDERR_FILENO) != 0 ? ProgressStyle::bar : ProgressStyle::plain;
+}
+
+std::string bar_line(std::string_view name, double fraction, std::string_view tail, size_t columns) {
+  const auto filled = static_cast<size_t>(std::lround(std::clamp(fraction, 0.0, 1.0) * 10));
+  const std::string rest = fmt::format("[{}{}] {:3.0f}%  {}", std::string(filled, '#'),
+                                       std::string(10 - filled, '.'), fraction * 100, tail);
+  std::string shown(name);
+  const auto wanted = static_cast<size_t>(transcript::display_width(shown));
+  const size_t room = columns > rest.size() + 1 ? columns - rest.size() - 1 : 0;
+  if (wanted > room) shown = room > 3 ? fitting(shown, room - 3) + "..." : "";
+  return fitting(shown.empty() ? rest : shown + " " + rest, columns);
 }
 
 double TimeLeft::update(Stage stage, double within, double elapsed_s, bool diarize) {
@@ -75,15 +109,16 @@ double TimeLeft::update(Stage stage, double within, double elapsed_s, bool diari
 
 Progress::Progress(ProgressStyle style, bool diarize) : style_(style), diarize_(diarize) {
   if (style == ProgressStyle::bar) log::set_sink(log_over_bar);
+  if (style == ProgressStyle::json) log::set_sink(log_as_json);
 }
 
 Progress::~Progress() {
   end();
-  if (style_ == ProgressStyle::bar) log::set_sink(nullptr);
+  log::set_sink(nullptr);
 }
 
-void Progress::begin(std::string name) {
-  name_ = std::move(name);
+void Progress::begin(std::string_view name) {
+  name_ = transcript::cleaned(name);
   began_ = std::chrono::steady_clock::now();
   shown_ = style_ == ProgressStyle::plain ? began_ : std::chrono::steady_clock::time_point{};
   duration_s_ = 0;
@@ -134,25 +169,18 @@ void Progress::words(const std::vector<transcript::Word>& words) {
     if (!text.empty() && word.space_before) text += ' ';
     text += word.text;
   }
-  const json::bj::object line{{"event", "words"},
-                              {"file", name_},
-                              {"start", json::rounded(words.front().start, 3)},
-                              {"end", json::rounded(words.back().end, 3)},
-                              {"text", text}};
-  write_error(json::bj::serialize(line) + "\n");
+  write_json({{"event", "words"},
+              {"file", name_},
+              {"start", json::rounded(words.front().start, 3)},
+              {"end", json::rounded(words.back().end, 3)},
+              {"text", text}});
 }
 
 void Progress::show_bar(Stage stage, double fraction, double left_s) {
-  const std::string tail = fmt::format(" {:3.0f}%  {}{}", fraction * 100, pipeline::stage_name(stage),
-                                       facts(times_real_time(fraction), left_s));
-  const size_t width = terminal_width();
-  std::string name = name_;
-  const size_t room = width > tail.size() + 14 ? width - tail.size() - 14 : 0;
-  if (name.size() > room) name = room > 3 ? name.substr(0, room - 3) + "..." : "";
-  const auto filled = static_cast<size_t>(std::lround(fraction * 10));
-  const std::string bar = std::string(filled, '#') + std::string(10 - filled, '.');
-  write_error(
-      fmt::format("{}{} [{}]{}", kEraseLine, name, bar, tail).substr(0, width + kEraseLine.size() - 1));
+  const std::string tail =
+      fmt::format("{}{}", pipeline::stage_name(stage), facts(times_real_time(fraction), left_s));
+  // The last column stays free: a terminal may begin a new line when it is written to.
+  write_error(fmt::format("{}{}", kEraseLine, bar_line(name_, fraction, tail, terminal_width() - 1)));
   bar_on_screen = true;
 }
 
@@ -168,7 +196,35 @@ void Progress::show_json(Stage stage, double fraction, double left_s) {
                         {"progress", json::rounded(fraction, 4)},
                         {"eta_seconds", nullptr}};
   if (left_s >= 0) line["eta_seconds"] = json::rounded(left_s, 1);
-  write_error(json::bj::serialize(line) + "\n");
+  write_json(line);
+}
+
+void Progress::say(std::string_view kind, std::string_view file, std::string_view message) const {
+  if (style_ == ProgressStyle::json) {
+    return write_json(
+        {{"event", kind}, {"file", transcript::cleaned(file)}, {"message", transcript::cleaned(message)}});
+  }
+  write_error(fmt::format("hansard: {}{}{}\n", transcript::cleaned(file), file.empty() ? "" : ": ", message));
+}
+
+void Progress::done(std::string_view output, std::optional<size_t> speakers) const {
+  if (style_ == ProgressStyle::none) return;
+  if (style_ == ProgressStyle::json) {
+    json::bj::object line{{"event", "done"},
+                          {"file", name_},
+                          {"duration_seconds", json::rounded(duration_s_, 3)},
+                          {"elapsed_seconds", json::rounded(elapsed_s(), 1)},
+                          {"speakers", nullptr},
+                          {"output", nullptr}};
+    if (speakers) line["speakers"] = *speakers;
+    if (!output.empty()) line["output"] = transcript::cleaned(output);
+    return write_json(line);
+  }
+  std::string line =
+      fmt::format("hansard: {}: {} of audio in {:.1f} s", name_, format_clock(duration_s_), elapsed_s());
+  if (speakers) line += fmt::format(", {} speaker{}", *speakers, *speakers == 1 ? "" : "s");
+  if (!output.empty()) line += fmt::format(" -> {}", output);
+  write_error(line + "\n");
 }
 
 }  // namespace hansard::cli

@@ -4,6 +4,7 @@
 
 #include <chrono>
 #include <memory>
+#include <optional>
 #include <string>
 #include <string_view>
 
@@ -28,23 +29,31 @@ class TimeLeft {
   double transcribing_s_ = 0;
 };
 
-// Shows one recording at a time: begin(), then what the pipeline tells, then end().
+// The bar's line in so many columns: "talk.mp3 [####......]  40%  transcribing, 12x real time". The name is
+// UTF-8, and cut where there is no room for it.
+std::string bar_line(std::string_view name, double fraction, std::string_view tail, size_t columns);
+
+// Shows one recording at a time: begin(), then what the pipeline tells, then end(), then how it ended.
 class Progress : public pipeline::Observer {
  public:
   Progress(ProgressStyle style, bool diarize);
   ~Progress() override;
 
-  void begin(std::string name);
+  void begin(std::string_view name);
   void end();
+
+  // "warning" or "error": a line of its own, in each style.
+  void say(std::string_view kind, std::string_view file, std::string_view message) const;
+  // What came of the recording; `output` is empty where it went to standard output, `speakers` where they
+  // were not told apart.
+  void done(std::string_view output, std::optional<size_t> speakers) const;
 
   void progress(pipeline::Stage stage, double fraction, double within) override;
   void duration(double seconds) override { duration_s_ = seconds; }
   void words(const std::vector<transcript::Word>& words) override;
 
-  double elapsed_s() const;
-  double duration_s() const { return duration_s_; }
-
  private:
+  double elapsed_s() const;
   void show_bar(pipeline::Stage stage, double fraction, double left_s);
   void show_plain(pipeline::Stage stage, double fraction, double left_s);
   void show_json(pipeline::Stage stage, double fraction, double left_s);

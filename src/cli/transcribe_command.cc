@@ -5,7 +5,6 @@
 
 #include <algorithm>
 #include <array>
-#include <cstdio>
 #include <ctime>
 #include <utility>
 
@@ -30,11 +29,6 @@ namespace hansard::cli {
 namespace {
 
 namespace fs = std::filesystem;
-
-void complain(std::string_view line) {
-  const std::string text = fmt::format("hansard: {}\n", line);
-  std::fwrite(text.data(), 1, text.size(), stderr);
-}
 
 std::string today() {
   const std::time_t now = std::time(nullptr);
@@ -248,29 +242,25 @@ class TranscribeRun {
 
   void summarize(std::string_view name, const pipeline::Outcome& outcome, const OutputTarget& target) {
     for (const transcript::Warning& warning : outcome.document.warnings) {
-      complain(fmt::format("{}: {}", name, warning.message));
+      progress_.say("warning", name, warning.message);
     }
     if (outcome.diarization_error && !outcome.diarization_error->detail.empty()) {
       log::info("{}: {}", name, outcome.diarization_error->detail);
     }
-    if (arguments_.quiet) return;
-    const double elapsed = progress_.elapsed_s();
-    std::string line =
-        fmt::format("{}: {} of audio in {:.1f} s", name, format_clock(progress_.duration_s()), elapsed);
-    if (outcome.document.diarized) {
-      const size_t count = outcome.document.speakers.size();
-      line += fmt::format(", {} speaker{}", count, count == 1 ? "" : "s");
-    }
-    if (!target.path.empty()) line += fmt::format(" -> {}", target.path.string());
-    complain(line);
+    std::optional<size_t> speakers;
+    if (outcome.document.diarized) speakers = outcome.document.speakers.size();
+    progress_.done(target.path.string(), speakers);
   }
 
   ExitCode give_up(std::string_view input, const Error& error) {
     if (stop_.stop_requested() || error.code == ErrorCode::canceled) {
-      complain("interrupted; what was computed is kept, the same command goes on from there");
+      progress_.say("error", {},
+                    arguments_.use_cache
+                        ? "interrupted; what was computed is kept, the same command goes on from there"
+                        : "interrupted");
       return ExitCode::interrupted;
     }
-    complain(input.empty() ? error.message : fmt::format("{}: {}", input, error.message));
+    progress_.say("error", input, error.message);
     if (!error.detail.empty()) log::info("{}", error.detail);
     return exit_code(error.code);
   }
