@@ -31,6 +31,8 @@ inline constexpr auto kEngineStart = 20s;
 inline constexpr double kRecordingSeconds = 48 * 3600.0;
 // ffprobe reads headers; more is a hostile file.
 inline constexpr auto kProbeTime = 30s;
+// An upload is answered after so long, whatever ffprobe does.
+inline constexpr std::chrono::milliseconds kUploadProbeTime = 5s;
 // ffmpeg decodes at hundreds of times real time; so much CPU time for each second of sound is a hostile file.
 inline constexpr double kDecodeCpuSecondsPerSecond = 1.0;
 inline constexpr uint64_t kDecodeCpuSecondsLeast = 120;
@@ -38,6 +40,14 @@ inline constexpr uint64_t kDecodeCpuSecondsLeast = 120;
 inline constexpr auto kDecodeSilence = 60s;
 // Address space of ffmpeg and ffprobe: video of the largest frame sizes needs 1 GB.
 inline constexpr uint64_t kMediaAddressSpaceBytes = 4ULL << 30;
+// A waveform is kept in so many peaks at most, from which any that is drawn is made: several for each point
+// of the widest.
+inline constexpr size_t kWaveformPeaks = 1 << 16;
+inline constexpr int64_t kWaveformPoints = 10'000;
+// ffmpegs that make waveforms and playback renditions at once, and requests that wait for one at once: the
+// processor has transcriptions to do, and threads others to answer.
+inline constexpr size_t kRenditionMakers = 2;
+inline constexpr size_t kRenditionWaiters = 4;
 // Room that must stay free on the spool's disk.
 inline constexpr uint64_t kDiskReserveBytes = 64ULL << 20;
 

@@ -142,15 +142,6 @@ std::string filters(const Info& info) {
   return fmt::format("{}aresample={}{}", mix, kSampleRate, has_gaps(info) ? ":async=1" : "");
 }
 
-ChildOptions decoder(int fd, const Info& info) {
-  const double length_s = info.duration_s > 0 ? info.duration_s : limits::kRecordingSeconds;
-  const auto cpu_seconds = static_cast<uint64_t>(limits::kDecodeCpuSecondsPerSecond * length_s);
-  return ffmpeg_child(
-      "ffmpeg", fd, std::max(cpu_seconds, limits::kDecodeCpuSecondsLeast),
-      {"-nostdin", "-filter_threads", "1", "-map", "0:a:0", "-vn", "-sn", "-dn", "-af", filters(info), "-ac",
-       "1", "-ar", fmt::to_string(kSampleRate), "-f", "s16le", "pipe:1"});
-}
-
 Result<void> check_range(const Info& info, const Range& range) {
   if (!(range.start_s >= 0 && range.start_s < limits::kRecordingSeconds)) {
     return fail(ErrorCode::invalid_request, "the start lies outside of any recording");
@@ -218,6 +209,19 @@ Result<void> check_end(const ChildOutput& output, const Info& info, const Range&
 
 }  // namespace
 
+uint64_t decode_cpu_seconds(const Info& info) {
+  const double length_s = info.duration_s > 0 ? info.duration_s : limits::kRecordingSeconds;
+  return std::max(static_cast<uint64_t>(limits::kDecodeCpuSecondsPerSecond * length_s),
+                  limits::kDecodeCpuSecondsLeast);
+}
+
+ChildOptions sound_decoder(int fd, const Info& info) {
+  return ffmpeg_child(
+      "ffmpeg", fd, decode_cpu_seconds(info),
+      {"-nostdin", "-filter_threads", "1", "-map", "0:a:0", "-vn", "-sn", "-dn", "-af", filters(info), "-ac",
+       "1", "-ar", fmt::to_string(kSampleRate), "-f", "s16le", "pipe:1"});
+}
+
 Result<Spool> decode(int fd, const Info& info, const Range& range, const std::filesystem::path& folder,
                      const std::function<void(double)>& progress, const std::stop_token& stop) {
   TRY(check_range(info, range));
@@ -231,7 +235,7 @@ Result<Spool> decode(int fd, const Info& info, const Range& range, const std::fi
     if (writer.is_full()) return fail(ErrorCode::canceled, "the range is decoded");
     return {};
   };
-  Result<ChildOutput> output = stream_child(decoder(fd, info), limits::kDecodeSilence, take, stop);
+  Result<ChildOutput> output = stream_child(sound_decoder(fd, info), limits::kDecodeSilence, take, stop);
   if (writer.is_full() && !stop.stop_requested()) {
     if (!range.end_s) {
       return fail(ErrorCode::unsupported_media,

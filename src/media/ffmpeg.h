@@ -8,6 +8,7 @@
 
 #include "base/process.h"
 #include "base/result.h"
+#include "media/media.h"
 
 namespace hansard::media {
 
@@ -15,6 +16,13 @@ namespace hansard::media {
 // keep it from all other files: `more` follows them.
 ChildOptions ffmpeg_child(const std::string& program, int fd, uint64_t cpu_seconds,
                           std::vector<std::string> more);
+
+// An ffmpeg that writes the first audio stream of `fd` to its standard output: 16-bit samples, 16 kHz, mono,
+// beginning where the sound does.
+ChildOptions sound_decoder(int fd, const Info& info);
+
+// How much CPU time may go into a recording of this length.
+uint64_t decode_cpu_seconds(const Info& info);
 
 // The error for `error` of starting a child: says how to get ffmpeg.
 Error start_error(Error error);

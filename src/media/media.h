@@ -7,11 +7,14 @@
 // all functions may be called from any thread.
 #pragma once
 
+#include <chrono>
+#include <cstdint>
 #include <filesystem>
 #include <functional>
 #include <optional>
 #include <stop_token>
 #include <string>
+#include <vector>
 
 #include "base/audio.h"
 #include "base/fd.h"
@@ -27,6 +30,7 @@ struct Info {
   std::string format;          // ffmpeg's name of the container
   std::string codec;           // of the first audio stream
   bool has_video = false;      // cover art is no video
+  bool is_webm = false;        // of the containers that ffmpeg calls "matroska,webm", the second
   // Where the sound starts, in seconds since the recording's start: more than 0 in a video whose sound comes
   // later.
   double sound_start_s = 0;
@@ -36,6 +40,9 @@ struct Info {
 
 // `fd` must be a regular file open for reading, whatever its position, which stays as it is.
 Result<Info> probe(int fd, const std::stop_token& stop);
+// The same for those who cannot wait as long as that may take: nothing where it takes longer than `patience`.
+Result<std::optional<Info>> probe_within(int fd, std::chrono::milliseconds patience,
+                                         const std::stop_token& stop);
 
 // Which part of a recording: seconds since its start, which is the earliest time of any of its streams, as
 // players show it. What comes before the sound's own start and what the container leaves out are silence.
@@ -59,6 +66,28 @@ struct Spool {
 // where that is not known, what is there is decoded.
 Result<Spool> decode(int fd, const Info& info, const Range& range, const std::filesystem::path& folder,
                      const std::function<void(double)>& progress, const std::stop_token& stop);
+
+// How loud a recording is over its time, for drawing it: the largest magnitude of each of so many equal
+// stretches, 0 to 65535.
+struct Waveform {
+  double duration_s = 0;
+  std::vector<uint16_t> peaks;
+
+  // The same in `count` stretches. Exact as long as there are several of the old in each new one.
+  Waveform in_points(size_t count) const;
+};
+// From what decode() decodes, without a spool: memory does not grow with the recording. There are more than
+// limits::kWaveformPeaks / 2 stretches, unless the sound has fewer samples. One that breaks off is drawn as
+// far as it goes.
+Result<Waveform> waveform(int fd, const Info& info, const std::stop_token& stop);
+
+// Whether today's browsers play it as it is.
+bool browsers_play(const Info& info);
+
+// The sound for those who cannot: AAC in MP4 with its index in front, at the recording's own times, in an
+// unnamed file in `folder`.
+Result<UniqueFd> make_playback(int fd, const Info& info, const std::filesystem::path& folder,
+                               const std::stop_token& stop);
 
 // Whether a file of this name is worth a try when a folder is given: by its extension, whatever its case;
 // hidden files are not.

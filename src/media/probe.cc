@@ -1,4 +1,5 @@
 #include <sys/stat.h>
+#include <unistd.h>
 
 #include <algorithm>
 #include <array>
@@ -28,12 +29,23 @@ constexpr double kLeastSoundStartSeconds = 0.002;
 constexpr std::array<std::string_view, 3> kStatesItsLength = {"mov,mp4,m4a,3gp,3g2,mj2", "flac",
                                                               "matroska,webm"};
 
-Result<bj::object> run_ffprobe(int fd, std::vector<std::string> more, const std::stop_token& stop) {
+using Clock = std::chrono::steady_clock;
+
+// How long all of a probe may take, and whether it did.
+struct Deadline {
+  Clock::time_point at;
+  bool passed = false;
+};
+
+Result<bj::object> run_ffprobe(int fd, std::vector<std::string> more, Deadline& deadline,
+                               const std::stop_token& stop) {
   more.insert(more.end(), {"-of", "json=compact=1"});
   const auto cpu_seconds = static_cast<uint64_t>(std::chrono::seconds(limits::kProbeTime).count());
+  const auto left = std::chrono::duration_cast<std::chrono::milliseconds>(deadline.at - Clock::now());
   Result<ChildOutput> output = run_child(ffmpeg_child("ffprobe", fd, cpu_seconds, std::move(more)),
-                                         limits::kProbeTime, kOutputBytes, stop);
+                                         std::max(left, std::chrono::milliseconds(1)), kOutputBytes, stop);
   if (!output) return fail(start_error(std::move(output).error()));
+  deadline.passed = output->timed_out;
   if (output->timed_out || output->output_limit_passed) {
     return fail(ErrorCode::media_unreadable, "this recording cannot be examined in reasonable time",
                 last_words(output->standard_error));
@@ -68,11 +80,11 @@ bool is_cover_art(const bj::object& stream) {
 
 // When the first decoded sample is to be heard, which is later than the stream's first packet where the codec
 // needs a run-up.
-Result<double> first_sample_s(int fd, const std::stop_token& stop) {
+Result<double> first_sample_s(int fd, Deadline& deadline, const std::stop_token& stop) {
   const bj::object answer = TRY(run_ffprobe(fd,
                                             {"-select_streams", "a:0", "-read_intervals", "%+#8",
                                              "-show_frames", "-show_entries", "frame=pts_time"},
-                                            stop));
+                                            deadline, stop));
   const Result<const bj::array*> frames = json::get_array(answer, "frames");
   if (!frames || (*frames)->empty() || !(*frames)->front().is_object()) {
     return fail(ErrorCode::media_unreadable, "the sound of this recording cannot be decoded");
@@ -88,9 +100,15 @@ Result<void> check_file(int fd) {
   return {};
 }
 
-}  // namespace
+// By the document type in the first element (RFC 8794, 11.2.6).
+bool has_webm_header(int fd) {
+  std::string header(64, '\0');
+  const ssize_t size = ::pread(fd, header.data(), header.size(), 0);
+  return size > 0 &&
+         header.substr(0, static_cast<size_t>(size)).find("\x42\x82\x84webm") != std::string::npos;
+}
 
-Result<Info> probe(int fd, const std::stop_token& stop) {
+Result<Info> probe_until(int fd, Deadline& deadline, const std::stop_token& stop) {
   TRY(check_file(fd));
   const bj::object answer =
       TRY(run_ffprobe(fd,
@@ -98,7 +116,7 @@ Result<Info> probe(int fd, const std::stop_token& stop) {
                        "format=format_name,start_time,duration:"
                        "stream=codec_type,codec_name,channels,channel_layout,sample_rate,start_time,duration:"
                        "stream_disposition=attached_pic"},
-                      stop));
+                      deadline, stop));
   const Result<const bj::array*> streams = json::get_array(answer, "streams");
   const Result<const bj::object*> format = json::get_object(answer, "format");
   if (!streams || !format) return fail(ErrorCode::internal, "ffprobe's answer is not understood");
@@ -117,18 +135,35 @@ Result<Info> probe(int fd, const std::stop_token& stop) {
   const double start_s = number_or_zero(**format, "start_time");
   info.duration_s = std::max(0.0, number_or_zero(**format, "duration"));
   info.format = text_or_empty(**format, "format_name");
+  info.is_webm = info.format == "matroska,webm" && has_webm_header(fd);
   info.codec = text_or_empty(*sound, "codec_name");
   info.channels = static_cast<int>(number_or_zero(*sound, "channels"));
   info.channel_layout = text_or_empty(*sound, "channel_layout");
   info.sample_rate_hz = static_cast<int>(number_or_zero(*sound, "sample_rate"));
   if (number_or_zero(*sound, "start_time") - start_s > kLeastSoundStartSeconds) {
-    info.sound_start_s = std::max(0.0, TRY(first_sample_s(fd, stop)) - start_s);
+    info.sound_start_s = std::max(0.0, TRY(first_sample_s(fd, deadline, stop)) - start_s);
   }
   const double sound_s = number_or_zero(*sound, "duration");
   if (sound_s > 0 && std::count(kStatesItsLength.begin(), kStatesItsLength.end(), info.format) > 0) {
     info.sound_end_s = info.sound_start_s + sound_s;
   }
   return info;
+}
+
+}  // namespace
+
+Result<Info> probe(int fd, const std::stop_token& stop) {
+  Deadline deadline{Clock::now() + limits::kProbeTime};
+  return probe_until(fd, deadline, stop);
+}
+
+Result<std::optional<Info>> probe_within(int fd, std::chrono::milliseconds patience,
+                                         const std::stop_token& stop) {
+  Deadline deadline{Clock::now() + patience};
+  Result<Info> info = probe_until(fd, deadline, stop);
+  if (info) return std::move(*info);
+  if (deadline.passed) return std::optional<Info>();
+  return fail(std::move(info).error());
 }
 
 }  // namespace hansard::media
