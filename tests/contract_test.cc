@@ -41,6 +41,7 @@ struct House {
                      .auto_download = false,
                      .open_provider = {}}};
   library::UploadsInWork uploads;
+  library::Renditions renditions{*store, *blobs, folder / "spool"};
   std::atomic<bool> draining = false;
   api::v1::Services services{.store = *store,
                              .blobs = *blobs,
@@ -49,6 +50,7 @@ struct House {
                              .models = models,
                              .artifacts = artifacts,
                              .uploads = uploads,
+                             .renditions = renditions,
                              .user_id = "user",
                              .draining = draining,
                              .instance = "test"};

@@ -1,4 +1,5 @@
-// What people keep on the server, over HTTP: recordings in parts.
+// What people keep on the server, over HTTP: recordings in parts, and what is made of them for looking and
+// listening.
 
 #include <gtest/gtest.h>
 
@@ -153,6 +154,55 @@ TEST_F(ServedLibraryModel, WhatIsWrongWithAnUploadInPartsIsSaid) {
   EXPECT_EQ(server.request("DELETE", "/api/v1/uploads/" + other).status, 204);
   EXPECT_EQ(files_under(data() / "blobs"), 0U);
   EXPECT_TRUE(object(server.get("/api/v1/files")).at("items").as_array().empty());
+}
+
+TEST_F(ServedLibraryModel, ARecordingIsDrawnAndPlayedAndBothGoWithIt) {
+  Serving server = serve();
+  ASSERT_TRUE(server.listens()) << server.log();
+  // A-law is what telephones record, and no browser plays.
+  const std::string sound = wav(32'000, [](size_t i) { return i < 16'000 ? 0.0 : i % 2 == 0 ? 0.5 : -0.5; });
+  const fs::path plain = write("plain.wav", sound);
+  const fs::path alaw = folder_ / "alaw.wav";
+  ASSERT_TRUE(run_child({.argv = {"ffmpeg", "-v", "error", "-i", plain, "-c:a", "pcm_alaw", alaw}},
+                        std::chrono::seconds(30), 1 << 20)
+                  ->exit.ok());
+  const std::string bytes = read_file(alaw, 1 << 20).value();
+  const ClientResponse made =
+      server.request("POST", "/api/v1/files", http::form(bytes, "alaw.wav"), http::kFormHeader);
+  ASSERT_EQ(made.status, 201) << made.body;
+  const std::string base = "/api/v1/files/" + text(object(made), "id");
+
+  const ClientResponse drawn = server.get(base + "/waveform?points=4");
+  ASSERT_EQ(drawn.status, 200) << drawn.body;
+  EXPECT_NEAR(object(drawn).at("duration_seconds").to_number<double>(), 2, 0.01);
+  const bj::array peaks = object(drawn).at("peaks").as_array();
+  ASSERT_EQ(peaks.size(), 4U);
+  EXPECT_NEAR(peaks[0].to_number<double>(), 0, 0.01);
+  EXPECT_NEAR(peaks[3].to_number<double>(), 0.5, 0.05);
+  EXPECT_EQ(object(server.get(base + "/waveform")).at("peaks").as_array().size(), 1000U);
+  const std::string known = "If-None-Match: " + drawn.headers.at("etag") + "\r\n";
+  EXPECT_EQ(server.request("GET", base + "/waveform?points=4", {}, known).status, 304);
+  for (const char* points : {"0", "10001", "-3", "many", "1.5", ""}) {
+    EXPECT_EQ(refusal(server.get(base + "/waveform?points=" + points)), "422 UNPROCESSABLE points") << points;
+  }
+
+  EXPECT_EQ(server.get(base + "/audio").body, bytes);
+  const ClientResponse played = server.get(base + "/audio?rendition=playback");
+  EXPECT_EQ(played.status, 200);
+  EXPECT_EQ(played.headers.at("content-type"), "audio/mp4");
+  EXPECT_EQ(played.body.substr(4, 4), "ftyp");
+  const ClientResponse part =
+      server.request("GET", base + "/audio?rendition=playback", {},
+                     "Range: bytes=4-7\r\nIf-Range: " + played.headers.at("etag") + "\r\n");
+  EXPECT_EQ(part.status, 206);
+  EXPECT_EQ(part.body, "ftyp");
+  EXPECT_NE(played.headers.at("etag"), server.get(base + "/audio").headers.at("etag"));
+  EXPECT_EQ(refusal(server.get(base + "/audio?rendition=tape")), "422 UNPROCESSABLE rendition");
+
+  EXPECT_EQ(files_under(data() / "blobs/renditions"), 2U);
+  EXPECT_EQ(server.request("DELETE", base + "?purge=true").status, 204);
+  EXPECT_EQ(files_under(data() / "blobs"), 0U);
+  EXPECT_EQ(files_under(data() / "spool"), 0U);
 }
 
 }  // namespace

@@ -25,6 +25,8 @@
 #include "jobs/state.h"
 #include "library/files.h"
 #include "library/idempotency.h"
+#include "library/probing.h"
+#include "library/renditions.h"
 #include "library/uploads.h"
 #include "store/sqlite/sqlite_store.h"
 
@@ -153,7 +155,7 @@ void keep_house(store::Store& store, blob::Blobs& blobs, const pipeline::Artifac
   const auto abandoned = library::remove_abandoned_uploads(store, blobs, uploads);
   if (!abandoned)
     log::warning("old uploads were not removed: {} {}", abandoned.error().message, abandoned.error().detail);
-  for (const char* prefix : {"files/", "transcripts/", "uploads/"}) {
+  for (const char* prefix : {"files/", "renditions/", "transcripts/", "uploads/"}) {
     const auto swept = blob::sweep(blobs, prefix, before_ms, [&](const std::string& name) -> Result<bool> {
       bool named = true;
       TRY(store.read([&](store::Reader& reader) -> Result<void> {
@@ -199,9 +201,11 @@ Result<void> serve(const Config& config, Interrupt& interrupt) {
 
   std::atomic<jobs::Slots*> slots_to_tell{nullptr};
   std::atomic<jobs::Hub*> hub_to_tell{nullptr};
+  std::atomic<library::Probing*> probing_to_tell{nullptr};
   store->listen([&](const store::Notice& notice) {
     if (jobs::Hub* hub = hub_to_tell) hub->notice(notice);
     if (jobs::Slots* slots = slots_to_tell) slots->notice(notice);
+    if (library::Probing* probing = probing_to_tell) probing->notice(notice);
   });
   const std::string user_id = TRY(local_user(*store));
   int64_t recovered = 0;
@@ -248,6 +252,9 @@ Result<void> serve(const Config& config, Interrupt& interrupt) {
 
   std::atomic<bool> draining = false;
   library::UploadsInWork uploads;
+  library::Renditions renditions(*store, *blobs, data / "spool");
+  library::Probing probing(*store, *blobs);
+  probing_to_tell = &probing;
   api::v1::Services services{
       .store = *store,
       .blobs = *blobs,
@@ -256,6 +263,7 @@ Result<void> serve(const Config& config, Interrupt& interrupt) {
       .models = models,
       .artifacts = artifacts,
       .uploads = uploads,
+      .renditions = renditions,
       .user_id = user_id,
       .upload_limit_bytes = static_cast<uint64_t>(config.integer("HANSARD_MAX_UPLOAD_MB")) << 20,
       .draining = draining,
@@ -268,6 +276,7 @@ Result<void> serve(const Config& config, Interrupt& interrupt) {
   const int64_t started_ms = system_now_ms();
   auto control = TRY(Control::open(data, *store, *blobs));
   slots.start();
+  probing.start();
   server->start();
   if (listens.tls.given()) interrupt.on_hangup([&] { reload_tls(*server); });
   const bool is_v6 = listens.host.find(':') != std::string::npos;
@@ -290,12 +299,14 @@ Result<void> serve(const Config& config, Interrupt& interrupt) {
   log::info("stopping: no new work is taken");
   draining = true;
   control.reset();
+  renditions.stop();
   housekeeper.request_stop();
   interrupt.on_second([&] { slots.release_now(); });
   const auto patience = milliseconds(config, "TRANSCRIPTION_STOP_TIMEOUT");
   slots.drain(patience == 0ms ? std::chrono::milliseconds(365 * 24h) : patience);
   server->drain(kRequestPatience);
   interrupt.on_second({});
+  probing_to_tell = nullptr;
   slots_to_tell = nullptr;
   hub_to_tell = nullptr;
   log::info("stopped");

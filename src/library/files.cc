@@ -10,6 +10,7 @@
 #include "base/limits.h"
 #include "base/log.h"
 #include "jobs/state.h"
+#include "library/renditions.h"
 #include "media/media.h"
 
 // The columns of a file in the order in which file_from() reads them: text, since statements are constants.
@@ -65,11 +66,19 @@ std::string mime_type(const media::Info& info) {
   if (is("mp3")) return "audio/mpeg";
   if (is("flac")) return "audio/flac";
   if (is("ogg")) return type + "ogg";
-  if (is("webm")) return type + "webm";
+  if (is("webm")) return type + (info.is_webm ? "webm" : "x-matroska");
   if (is("mp4")) return type + "mp4";
   if (is("aiff")) return "audio/aiff";
   if (is("aac")) return "audio/aac";
   return "application/octet-stream";
+}
+
+void take_facts(File& file, const media::Info& info) {
+  file.kind = info.has_video ? "video" : "audio";
+  file.status = "ready";
+  file.mime_type = mime_type(info);
+  if (info.duration_s > 0) file.duration_s = info.duration_s;
+  file.channels = info.channels;
 }
 
 Result<std::optional<File>> changed(Transaction& transaction, const std::optional<Row>& row,
@@ -77,6 +86,10 @@ Result<std::optional<File>> changed(Transaction& transaction, const std::optiona
   if (!row) return std::optional<File>();
   File file = file_from(*row);
   json::bj::object data{{"id", file.id}, {"status", file.status}, {"title", file.title}};
+  if (file.error_code) {
+    data["error"] =
+        json::bj::object{{"code", *file.error_code}, {"message", file.error_message.value_or("")}};
+  }
   TRY(jobs::add_event(transaction, file.user_id, event, file.id, json::to_text(data)));
   return std::optional(std::move(file));
 }
@@ -122,25 +135,24 @@ const std::string& Incoming::sha256() {
   return sha256_;
 }
 
-Result<File> Incoming::finish(std::string_view user_id, std::string_view title, std::string_view file_name) {
+Result<File> Incoming::finish(std::string_view user_id, std::string_view title, std::string_view file_name,
+                              std::chrono::milliseconds patience) {
   if (size_bytes_ == 0) return fail(ErrorCode::media_unreadable, "the file is empty");
   TRY(writer_->commit());
   committed_ = true;
   const UniqueFd fd = TRY(blobs_.open(blob_));
-  const media::Info info = TRY(media::probe(fd.get(), {}));
+  const std::optional<media::Info> info = TRY(media::probe_within(fd.get(), patience, {}));
   File file;
   file.id = id_;
   file.user_id = user_id;
   file.title = title.empty() ? std::filesystem::path(file_name).filename().string() : std::string(title);
   if (file.title.empty()) file.title = "Recording";
-  file.kind = info.has_video ? "video" : "audio";
-  file.status = "ready";
-  file.mime_type = mime_type(info);
+  file.kind = "audio";
+  file.status = "processing";
+  if (info) take_facts(file, *info);
   file.blob = blob_;
   file.size_bytes = static_cast<int64_t>(size_bytes_);
   file.sha256 = sha256();
-  if (info.duration_s > 0) file.duration_s = info.duration_s;
-  file.channels = info.channels;
   return file;
 }
 
@@ -157,6 +169,30 @@ Result<void> insert_file(Transaction& transaction, const File& file) {
                                        file.mime_type, file.blob, file.size_bytes, file.sha256,
                                        file.duration_s, file.channels, transaction.now_ms()));
   TRY(changed(transaction, row, "file." + file.status));
+  if (file.status == "processing") transaction.notify({"files", file.id});
+  return {};
+}
+
+Result<void> settle_file(Transaction& transaction, const File& file, const Result<media::Info>& probed) {
+  static constexpr Statement kSettle{
+      "files.settle",
+      "UPDATE files SET kind = $2, status = $3, mime_type = $4, duration_seconds = $5, channels = $6, "
+      "error_code = $7, error_message = $8, updated_at = $9 WHERE id = $1 AND status = 'processing' AND "
+      "blob IS NOT NULL RETURNING " FILE_COLUMNS};
+  File after = file;
+  if (probed) {
+    take_facts(after, *probed);
+  } else {
+    after.status = "failed";
+    after.error_code = error_code_name(probed.error().code);
+    after.error_message = probed.error().message;
+  }
+  const auto row =
+      TRY(transaction.row(kSettle, after.id, after.kind, after.status, after.mime_type, after.duration_s,
+                          after.channels, after.error_code, after.error_message, transaction.now_ms()));
+  if (!row) return {};  // erased meanwhile
+  TRY(changed(transaction, row, "file." + after.status));
+  TRY(probed ? jobs::release_waiting(transaction, after.id) : jobs::fail_waiting(transaction, after.id));
   return {};
 }
 
@@ -206,6 +242,7 @@ void erase_recording(store::Store& store, blob::Blobs& blobs, const pipeline::Ar
                      const File& file) {
   static constexpr Statement kSame{"files.same",
                                    "SELECT id FROM files WHERE sha256 = $1 AND blob IS NOT NULL LIMIT 1"};
+  erase_renditions(blobs, file.id);
   if (file.blob) {
     if (const auto removed = blobs.remove(*file.blob); !removed) {
       log::warning("{}: its bytes were not removed: {}", file.id, removed.error().message);
@@ -246,6 +283,15 @@ Result<int64_t> empty_trash(store::Store& store, blob::Blobs& blobs, const pipel
 }
 
 // ---- reading
+
+Result<std::optional<File>> next_to_probe(Reader& reader) {
+  static constexpr Statement kNext{"files.next_to_probe",
+                                   "SELECT " FILE_COLUMNS
+                                   " FROM files WHERE status = 'processing' AND blob IS NOT NULL "
+                                   "ORDER BY created_at, id LIMIT 1"};
+  const auto row = TRY(reader.row(kNext));
+  return row ? std::optional(file_from(*row)) : std::nullopt;
+}
 
 Result<std::optional<File>> find_file(Reader& reader, std::string_view user_id, std::string_view id,
                                       bool trashed) {
@@ -288,12 +334,13 @@ Result<bool> names_blob(Reader& reader, std::string_view blob) {
                                      "SELECT id FROM transcription_executions WHERE output_key = $1 LIMIT 1"};
   static constexpr Statement kPart{"uploads.of_blob",
                                    "SELECT number FROM upload_parts WHERE upload_id = $1 AND blob = $2"};
-  constexpr std::string_view kUploads = "uploads/";
-  if (blob.starts_with(kUploads)) {
-    const std::string_view id =
-        blob.substr(kUploads.size(), blob.find('/', kUploads.size()) - kUploads.size());
-    return TRY(reader.row(kPart, id, blob)).has_value();
-  }
+  static constexpr Statement kRendered{"files.of_rendition",
+                                       "SELECT id FROM files WHERE id = $1 AND blob IS NOT NULL"};
+  const std::string_view folder = blob.substr(0, blob.find('/'));
+  const std::string_view rest = blob.substr(std::min(folder.size() + 1, blob.size()));
+  const std::string_view id = rest.substr(0, rest.find('/'));
+  if (folder == "uploads") return TRY(reader.row(kPart, id, blob)).has_value();
+  if (folder == "renditions") return TRY(reader.row(kRendered, id)).has_value();
   if (TRY(reader.row(kFile, blob))) return true;
   return TRY(reader.row(kOutput, blob)).has_value();
 }

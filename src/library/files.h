@@ -9,8 +9,10 @@
 #include <vector>
 
 #include "base/hash.h"
+#include "base/limits.h"
 #include "blob/blob.h"
 #include "library/listing.h"
+#include "media/media.h"
 #include "pipeline/artifacts.h"
 #include "store/store.h"
 
@@ -45,9 +47,11 @@ class Incoming {
   static Result<std::unique_ptr<Incoming>> begin(blob::Blobs& blobs, std::string id);
   Result<void> append(std::string_view bytes);
 
-  // All bytes are there: looks what they are. `file_name` gives the title where `title` is empty. Errors:
-  // unsupported_media, media_unreadable.
-  Result<File> finish(std::string_view user_id, std::string_view title, std::string_view file_name);
+  // All bytes are there: looks what they are. Where that takes longer than `patience`, the file is
+  // "processing", and library/probing.h says later. `file_name` gives the title where `title` is empty.
+  // Errors: unsupported_media, media_unreadable.
+  Result<File> finish(std::string_view user_id, std::string_view title, std::string_view file_name,
+                      std::chrono::milliseconds patience = limits::kUploadProbeTime);
 
   uint64_t size_bytes() const { return size_bytes_; }
   // Of all bytes: none may come after it.
@@ -72,8 +76,13 @@ class Incoming {
   bool kept_ = false;
 };
 
-// Each is part of the caller's transaction, and adds its event.
+// Each is part of the caller's transaction, and adds its event. Of a file that is "processing" the listeners
+// are told on channel "files".
 Result<void> insert_file(store::Transaction& transaction, const File& file);
+// Of one that is "processing": what was found in it, or why nothing was. The jobs that wait for it can run,
+// or fail.
+Result<void> settle_file(store::Transaction& transaction, const File& file,
+                         const Result<media::Info>& probed);
 Result<std::optional<File>> rename_file(store::Transaction& transaction, std::string_view user_id,
                                         std::string_view id, std::string_view title);
 // To the trash, or back. Errors: conflict while a job needs it.
@@ -94,7 +103,10 @@ void erase_recording(store::Store& store, blob::Blobs& blobs, const pipeline::Ar
 // Purges what has been in the trash for longer than limits say. How many.
 Result<int64_t> empty_trash(store::Store& store, blob::Blobs& blobs, const pipeline::Artifacts& artifacts);
 
-// Reading. `trashed`: also one in the trash.
+// Reading.
+// The oldest file that is "processing" and whose bytes are here.
+Result<std::optional<File>> next_to_probe(store::Reader& reader);
+// `trashed`: also one in the trash.
 Result<std::optional<File>> find_file(store::Reader& reader, std::string_view user_id, std::string_view id,
                                       bool trashed = false);
 struct FileFilter {

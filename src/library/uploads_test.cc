@@ -4,25 +4,13 @@
 
 #include <gtest/gtest.h>
 
-#include "base/temporary_folder.h"
-#include "blob/file/file_blobs.h"
-#include "store/sqlite/sqlite_store.h"
+#include "library/kept_library_test.h"
 
 namespace hansard::library {
 namespace {
 
-class Uploads : public testing::Test {
+class Uploads : public KeptLibrary {
  protected:
-  Uploads() {
-    static constexpr store::Statement kUser{
-        "test.user",
-        "INSERT INTO users (id, username, role, created_at, updated_at) VALUES ($1, $1, 'user', 1, 1)"};
-    EXPECT_TRUE(store_->write([](store::Transaction& transaction) -> Result<void> {
-      TRY(transaction.change(kUser, "ann"));
-      return {};
-    }));
-  }
-
   Upload add(int64_t size_bytes, std::optional<std::string> sha256 = {}) {
     Upload wanted;
     wanted.user_id = "ann";
@@ -36,7 +24,7 @@ class Uploads : public testing::Test {
     }));
     return upload;
   }
-  Upload found(const std::string& id) {
+  Upload upload_now(const std::string& id) {
     std::optional<Upload> upload;
     EXPECT_TRUE(store_->read([&](store::Reader& reader) -> Result<void> {
       upload = TRY(find_upload(reader, "ann", id));
@@ -49,12 +37,6 @@ class Uploads : public testing::Test {
     TRY(part->append(bytes));
     return part->finish(*store_);
   }
-  // Names of the blobs that are there.
-  std::set<std::string> blobs() {
-    std::set<std::string> names;
-    EXPECT_TRUE(blobs_->list("", [&](const blob::Found& found) { names.insert(found.name); }));
-    return names;
-  }
   void age(const std::string& id) {
     static constexpr store::Statement kAge{"test.age", "UPDATE uploads SET created_at = 1 WHERE id = $1"};
     EXPECT_TRUE(store_->write([&](store::Transaction& transaction) -> Result<void> {
@@ -62,10 +44,6 @@ class Uploads : public testing::Test {
       return {};
     }));
   }
-
-  const TemporaryFolder folder_;
-  std::unique_ptr<store::Store> store_ = std::move(store::open_sqlite(folder_ / "test.db", {}).value());
-  std::unique_ptr<blob::Blobs> blobs_ = std::move(blob::open_file_blobs(folder_ / "blobs").value());
 };
 
 TEST(UploadParts, AreEightMegabytesUnlessThatWereTooMany) {
@@ -89,12 +67,12 @@ TEST_F(Uploads, AreJoinedInTheOrderOfTheirNumbers) {
   const std::string last = "the end";
   Upload upload = add(static_cast<int64_t>(first.size() + last.size()), sha256_hex(first + last));
   ASSERT_TRUE(put(upload, 2, last));
-  EXPECT_EQ(found(upload.id).missing(), std::vector<int64_t>{1});
-  const auto early = assemble(*blobs_, found(upload.id));
+  EXPECT_EQ(upload_now(upload.id).missing(), std::vector<int64_t>{1});
+  const auto early = assemble(*blobs_, upload_now(upload.id));
   ASSERT_FALSE(early);
   EXPECT_EQ(early.error().code, ErrorCode::conflict);
   ASSERT_TRUE(put(upload, 1, first));
-  const auto whole = assemble(*blobs_, found(upload.id));
+  const auto whole = assemble(*blobs_, upload_now(upload.id));
   ASSERT_TRUE(whole) << whole.error().message;
   EXPECT_EQ((*whole)->size_bytes(), first.size() + last.size());
   EXPECT_EQ((*whole)->sha256(), sha256_hex(first + last));
@@ -105,7 +83,7 @@ TEST_F(Uploads, APartSentAgainTakesThePlaceOfTheFirst) {
   ASSERT_TRUE(put(upload, 1, "1111"));
   const auto again = put(upload, 1, "2222");
   ASSERT_TRUE(again);
-  const Upload now = found(upload.id);
+  const Upload now = upload_now(upload.id);
   ASSERT_EQ(now.parts.size(), 1U);
   EXPECT_EQ(now.parts[0].sha256, sha256_hex("2222"));
   EXPECT_EQ(blobs(), std::set<std::string>{again->blob});
@@ -117,18 +95,18 @@ TEST_F(Uploads, APartSentAgainTakesThePlaceOfTheFirst) {
 TEST_F(Uploads, AWholeWithAnotherChecksumLeavesItsPartsAlone) {
   const Upload upload = add(4, sha256_hex("good"));
   ASSERT_TRUE(put(upload, 1, "evil"));
-  const auto whole = assemble(*blobs_, found(upload.id));
+  const auto whole = assemble(*blobs_, upload_now(upload.id));
   ASSERT_FALSE(whole);
   EXPECT_EQ(whole.error().code, ErrorCode::invalid_request);
   EXPECT_EQ(blobs().size(), 1U);
   ASSERT_TRUE(put(upload, 1, "good"));
-  EXPECT_TRUE(assemble(*blobs_, found(upload.id)));
+  EXPECT_TRUE(assemble(*blobs_, upload_now(upload.id)));
 }
 
 TEST_F(Uploads, APartThatIsReplacedWhileItsWholeIsJoinedIsNoticed) {
   const Upload upload = add(4);
   ASSERT_TRUE(put(upload, 1, "1111"));
-  const Upload before = found(upload.id);
+  const Upload before = upload_now(upload.id);
   ASSERT_TRUE(put(upload, 1, "2222"));
   const auto whole = assemble(*blobs_, before);
   ASSERT_FALSE(whole);
@@ -181,10 +159,10 @@ TEST_F(Uploads, OldOnesAreRemovedUnlessSomebodyWorksOnThem) {
     EXPECT_FALSE(in_work.hold(held.id));
     EXPECT_EQ(remove_abandoned_uploads(*store_, *blobs_, in_work).value(), 1);
   }
-  EXPECT_TRUE(found(old.id).id.empty());
+  EXPECT_TRUE(upload_now(old.id).id.empty());
   EXPECT_EQ(blobs().size(), 2U);
   EXPECT_EQ(remove_abandoned_uploads(*store_, *blobs_, in_work).value(), 1);
-  EXPECT_EQ(found(young.id).parts.size(), 1U);
+  EXPECT_EQ(upload_now(young.id).parts.size(), 1U);
   EXPECT_EQ(blobs().size(), 1U);
 }
 

@@ -9,6 +9,7 @@
 #include "http/router.h"
 #include "jobs/hub.h"
 #include "jobs/slots.h"
+#include "library/renditions.h"
 #include "library/uploads.h"
 #include "models/library.h"
 #include "pipeline/artifacts.h"
@@ -25,6 +26,7 @@ struct Services {
   models::Library& models;
   const pipeline::Artifacts& artifacts;
   library::UploadsInWork& uploads;
+  library::Renditions& renditions;
   std::string user_id;  // whose requests these are, while there are no accounts
   uint64_t upload_limit_bytes = 0;
   const std::atomic<bool>& draining;

@@ -1,7 +1,10 @@
-#include <sys/stat.h>
+#include <charconv>
+
+#include <fmt/format.h>
 
 #include "api/v1/common.h"
 #include "base/clock.h"
+#include "base/limits.h"
 #include "http/range.h"
 
 namespace hansard::api::v1 {
@@ -112,6 +115,38 @@ Answer restore(Services& services, const Request& request) {
   return resource(request, file.id, file.updated_at_ms, to_json(file));
 }
 
+Outcome<size_t> points_of(const Request& request) {
+  int64_t points = 1000;
+  if (const auto text = request.query_value("points")) {
+    const auto [end, error] = std::from_chars(text->data(), text->data() + text->size(), points);
+    const bool whole = error == std::errc() && end == text->data() + text->size();
+    if (!whole || points < 1 || points > limits::kWaveformPoints) {
+      return fail(Problem(422, fmt::format("must be a whole number from 1 to {}", limits::kWaveformPoints),
+                          "points"));
+    }
+  }
+  return static_cast<size_t>(points);
+}
+
+Answer waveform(Services& services, const Request& request) {
+  const size_t points = TRY(points_of(request));
+  const library::File file = TRY(existing_file(services, request));
+  if (file.status != "ready") return fail(Problem(409, fmt::format("the file is {}", file.status)));
+  const std::string etag = fmt::format("\"{}-waveform-{}\"", file.sha256.value_or(file.id), points);
+  const auto known = request.header("if-none-match");
+  Response response = http::text_response(304, "application/json", "");
+  if (!known || !http::names_etag(*known, etag)) {
+    const media::Waveform drawn = TRY(services.renditions.waveform(file)).in_points(points);
+    bj::array peaks;
+    for (const uint16_t peak : drawn.peaks) peaks.push_back(json::rounded(peak / 65535.0, 4));
+    response = http::json_response(
+        200, json::to_text(bj::object{{"duration_seconds", json::rounded(drawn.duration_s, 3)},
+                                      {"peaks", std::move(peaks)}}));
+  }
+  response.with("ETag", etag).with("Cache-Control", "no-cache");
+  return response;
+}
+
 Answer audio(Services& services, const Request& request) {
   return audio_of(services, request, TRY(existing_file(services, request)));
 }
@@ -119,11 +154,22 @@ Answer audio(Services& services, const Request& request) {
 }  // namespace
 
 Answer audio_of(Services& services, const Request& request, const library::File& file) {
+  const auto rendition = request.query_value("rendition");
+  if (rendition && *rendition != "playback" && *rendition != "original") {
+    return fail(Problem(422, "must be original or playback", "rendition"));
+  }
   if (!file.blob) return fail(Problem(404, "the recording was deleted"));
-  UniqueFd fd = TRY(services.blobs.open(*file.blob));
-  const std::string etag = "\"" + file.sha256.value_or(file.id) + "\"";
-  return http::file_answer(request, std::move(fd), static_cast<uint64_t>(file.size_bytes.value_or(0)),
-                           file.mime_type.value_or("application/octet-stream"), etag, file.created_at_ms);
+  const std::string tag = file.sha256.value_or(file.id);
+  const std::string type = file.mime_type.value_or("application/octet-stream");
+  if (rendition != "playback") {
+    UniqueFd fd = TRY(services.blobs.open(*file.blob));
+    return http::file_answer(request, std::move(fd), static_cast<uint64_t>(file.size_bytes.value_or(0)), type,
+                             "\"" + tag + "\"", file.created_at_ms);
+  }
+  auto playback = TRY(services.renditions.playback(file));
+  return http::file_answer(
+      request, std::move(playback.fd), playback.size_bytes, playback.original ? type : "audio/mp4",
+      playback.original ? "\"" + tag + "\"" : "\"" + tag + "-playback\"", file.created_at_ms);
 }
 
 void add_file_routes(http::Router& router, Services& services) {
@@ -140,7 +186,11 @@ void add_file_routes(http::Router& router, Services& services) {
   router.add({"PATCH", "/api/v1/files/{id}", bind(rename)});
   router.add({"DELETE", "/api/v1/files/{id}", bind(remove)});
   router.post("/api/v1/files/{id}:restore", bind(restore));
-  router.get("/api/v1/files/{id}/audio", bind(audio));
+  for (const auto& [name, handler] : {std::pair("audio", &audio), std::pair("waveform", &waveform)}) {
+    http::Route made{"GET", fmt::format("/api/v1/files/{{id}}/{}", name), bind(handler)};
+    made.slow = true;  // ffmpeg, once for each recording
+    router.add(std::move(made));
+  }
 }
 
 }  // namespace hansard::api::v1

@@ -407,7 +407,9 @@ void add_transcription_routes(http::Router& router, Services& services) {
   router.get(base + "/{id}/transcript", bind(transcript));
   router.get(base + "/{id}/executions", bind(executions));
   router.get(base + "/{id}/logs", bind(logs));
-  router.get(base + "/{id}/audio", bind(audio));
+  http::Route sound{"GET", base + "/{id}/audio", bind(audio)};
+  sound.slow = true;  // ffmpeg, once for each recording
+  router.add(std::move(sound));
 }
 
 }  // namespace hansard::api::v1
