@@ -27,6 +27,7 @@ struct House {
   std::unique_ptr<store::Store> store = store::open_sqlite(folder / "hansard.db", {}).value();
   std::unique_ptr<blob::Blobs> blobs = blob::open_file_blobs(folder / "blobs").value();
   models::Library models{folder / "models", {}};
+  models::Installer installer{models};
   pipeline::Artifacts artifacts{folder / "cache", 0};
   jobs::FifoPolicy policy;
   jobs::Hub hub{*store};
@@ -48,6 +49,7 @@ struct House {
                              .hub = hub,
                              .slots = slots,
                              .models = models,
+                             .installer = installer,
                              .artifacts = artifacts,
                              .uploads = uploads,
                              .renditions = renditions,

@@ -205,5 +205,58 @@ TEST_F(ServedLibraryModel, ARecordingIsDrawnAndPlayedAndBothGoWithIt) {
   EXPECT_EQ(files_under(data() / "spool"), 0U);
 }
 
+TEST_F(ServedLibraryModel, ModelsAreInstalledListedAndRemoved) {
+  // Nobody listens there.
+  Serving server = serve({"HF_ENDPOINT=http://127.0.0.1:1"});
+  ASSERT_TRUE(server.listens()) << server.log();
+  std::map<std::string, bj::object> listed;
+  const bj::object list = object(server.get("/api/v1/models/transcription"));
+  for (const bj::value& item : list.at("items").as_array()) {
+    listed[text(item.as_object(), "id")] = item.as_object();
+  }
+  EXPECT_TRUE(listed.at("whisper-base").at("installed").as_bool());
+  EXPECT_EQ(listed.at("whisper-base").at("languages").as_array().size(), 99U);
+  EXPECT_EQ(listed.at("whisper-large-v3").at("languages").as_array().size(), 100U);
+  EXPECT_EQ(listed.at("whisper-tiny.en").at("languages"), bj::array{"en"});
+
+  Client events(server.port());
+  events.send("GET /api/v1/events HTTP/1.1\r\nHost: localhost\r\n\r\n");
+  EXPECT_NE(events.read_until("id: 0\n\n").find("text/event-stream"), std::string::npos);
+  const ClientResponse here = server.request("POST", "/api/v1/models/base:install");
+  EXPECT_EQ(here.status, 202) << here.body;
+  EXPECT_EQ(object(here), (bj::object{{"id", "whisper-base"}, {"status", "installing"}}));
+  EXPECT_NE(events.read_until(R"(data: {"id":"whisper-base"})").find("event: model.ready"),
+            std::string::npos);
+  EXPECT_EQ(server.request("POST", "/api/v1/models/whisper-small:install").status, 202);
+  const std::string failed = events.read_until("\"}}\n\n");
+  EXPECT_NE(failed.find("event: model.failed"), std::string::npos) << failed;
+  EXPECT_NE(failed.find(R"("id":"whisper-small","error":{"code":"MODEL_UNAVAILABLE")"), std::string::npos)
+      << failed;
+  EXPECT_EQ(failed.find(folder_.string()), std::string::npos) << failed;
+
+  EXPECT_EQ(refusal(server.request("DELETE", "/api/v1/models/whisper-base")), "409 CONFLICT ");
+  EXPECT_EQ(refusal(server.request("DELETE", "/api/v1/models/whisper-medium")), "404 NOT_FOUND ");
+  EXPECT_EQ(refusal(server.request("POST", "/api/v1/models/whisper-huge:install")), "404 NOT_FOUND ");
+}
+
+TEST_F(ServedLibraryModel, AModelIsNotTakenFromUnderATranscription) {
+  // A copy of our own, which could be removed.
+  fs::create_directories(data() / "models");
+  fs::copy(models() / "whisper-base", data() / "models/whisper-base", fs::copy_options::recursive);
+  Serving server = serve();
+  ASSERT_TRUE(server.listens()) << server.log();
+  const std::string bytes = read_file(recording("endgame_nagg_nell.wav"), 64 << 20).value();
+  const std::string id = server.submit(bytes, {{"options", R"({"diarization":false})"}});
+  Client events(server.port());
+  events.send("GET /api/v1/transcriptions/" + id + "/events HTTP/1.1\r\nHost: localhost\r\n\r\n");
+  events.read_until("\"status\":\"processing\"");
+  const ClientResponse refused = server.request("DELETE", "/api/v1/models/base");
+  EXPECT_EQ(refused.status, 409);
+  EXPECT_NE(refused.body.find("in work"), std::string::npos) << refused.body;
+  EXPECT_EQ(server.wait_for_end(id).at("status"), "completed");
+  EXPECT_EQ(server.request("DELETE", "/api/v1/models/base").status, 204);
+  EXPECT_FALSE(fs::exists(data() / "models/whisper-base"));
+}
+
 }  // namespace
 }  // namespace hansard

@@ -253,6 +253,7 @@ Result<void> serve(const Config& config, Interrupt& interrupt) {
   std::atomic<bool> draining = false;
   library::UploadsInWork uploads;
   library::Renditions renditions(*store, *blobs, data / "spool");
+  models::Installer installer(models);
   library::Probing probing(*store, *blobs);
   probing_to_tell = &probing;
   api::v1::Services services{
@@ -261,6 +262,7 @@ Result<void> serve(const Config& config, Interrupt& interrupt) {
       .hub = hub,
       .slots = slots,
       .models = models,
+      .installer = installer,
       .artifacts = artifacts,
       .uploads = uploads,
       .renditions = renditions,

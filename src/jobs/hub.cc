@@ -169,26 +169,31 @@ Result<std::optional<std::vector<Event>>> Hub::replay(std::string_view user_id, 
 }
 
 void Hub::notice(const store::Notice& notice) {
-  if (notice.channel == "events") put({Work::Kind::rows, {}, {}, {}});
+  if (notice.channel == "events") put({Work::Kind::rows, {}, {}, {}, {}});
+}
+
+void Hub::announce(Event event) {
+  put({Work::Kind::event, {}, {}, {}, std::make_shared<Event>(std::move(event))});
 }
 
 void Hub::begin(const Job& job) {
-  put({Work::Kind::begin, job.id, {job.id, job.user_id, job.attempt, "preparing", 0, {}, {}}, {}});
+  put({Work::Kind::begin, job.id, {job.id, job.user_id, job.attempt, "preparing", 0, {}, {}}, {}, {}});
 }
 
 void Hub::progress(const Job& job, std::string stage, double progress, std::optional<double> eta_s) {
   put({Work::Kind::progress,
        job.id,
        {job.id, job.user_id, job.attempt, std::move(stage), progress, eta_s, {}},
+       {},
        {}});
 }
 
 void Hub::words(const Job& job, std::vector<transcript::Word> words) {
-  put({Work::Kind::words, job.id, {}, std::move(words)});
+  put({Work::Kind::words, job.id, {}, std::move(words), {}});
 }
 
 void Hub::finish(const Job& job) {
-  put({Work::Kind::finish, job.id, {}, {}});
+  put({Work::Kind::finish, job.id, {}, {}, {}});
 }
 
 void Hub::put(Work work) {
@@ -221,6 +226,7 @@ void Hub::run(const std::stop_token& stop) {
 void Hub::perform(Work& work) {
   if (work.kind == Work::Kind::rows) return read_rows();
   const std::lock_guard lock(mutex_);
+  if (work.kind == Work::Kind::event) return tell(work.event);
   if (work.kind == Work::Kind::begin) {
     live_[work.job_id] = {std::move(work.live), {}};
     return;
@@ -245,6 +251,7 @@ void Hub::perform(Work& work) {
       live_.erase(found);
       return;
     case Work::Kind::rows:
+    case Work::Kind::event:
     case Work::Kind::begin:
       return;
   }

@@ -88,6 +88,9 @@ class Hub {
   // Of the store's notices those on channel "events". Any thread.
   void notice(const store::Notice& notice);
 
+  // Tells those who follow its user or its subject of something that is not kept. Any thread.
+  void announce(Event event);
+
   // Of the slot that runs a job, in this order.
   void begin(const Job& job);
   void progress(const Job& job, std::string stage, double progress, std::optional<double> eta_s);
@@ -96,10 +99,11 @@ class Hub {
 
  private:
   struct Work {
-    enum class Kind { rows, begin, progress, words, finish } kind;
+    enum class Kind { rows, event, begin, progress, words, finish } kind;
     std::string job_id;
     LiveJob live;  // of begin and progress
     std::vector<transcript::Word> words;
+    EventPointer event;
   };
   struct Live {
     LiveJob job;

@@ -77,6 +77,16 @@ TEST_F(HubTest, TellsRowsAndProgressInTheirOrder) {
             (Names{"transcription.queued*", "transcription.progress", "transcription.completed*"}));
 }
 
+TEST_F(HubTest, TellsWhatIsNotKeptToWhoFollows) {
+  const auto all = hub_->follow("ann", "").follower;
+  const auto bob = hub_->follow("bob", "").follower;
+  hub_->announce({{}, "ann", "model.progress", "whisper-small", "{}"});
+  add("ann", "model.ready", "whisper-small");
+  add("bob", "file.ready", "file_1");
+  EXPECT_EQ(take(*all, 2), (Names{"model.progress", "model.ready*"}));
+  EXPECT_EQ(take(*bob, 1), (Names{"file.ready*"}));
+}
+
 TEST_F(HubTest, TellsNobodyOfAnother) {
   const auto all = hub_->follow("ann", "").follower;
   const auto one = hub_->follow("ann", "tr_2").follower;

@@ -77,6 +77,14 @@ Result<std::vector<Job>> active_transcriptions(Reader& reader, std::string_view 
   return jobs_of(reader, TRY(reader.rows(kActive, user_id, limit)));
 }
 
+Result<std::vector<std::string>> options_in_work(Reader& reader) {
+  static constexpr Statement kInWork{"transcriptions.options_in_work",
+                                     "SELECT options FROM transcriptions WHERE status = 'processing'"};
+  std::vector<std::string> options;
+  for (const Row& row : TRY(reader.rows(kInWork))) options.push_back(row.text(0));
+  return options;
+}
+
 Result<int64_t> queue_position(Reader& reader, const Job& job) {
   static constexpr Statement kBefore{
       "transcriptions.before",

@@ -29,6 +29,9 @@ Result<std::vector<jobs::Job>> list_transcriptions(store::Reader& reader, std::s
 Result<std::vector<jobs::Job>> active_transcriptions(store::Reader& reader, std::string_view user_id,
                                                      int64_t limit);
 
+// The options of all that is in work, of whomever.
+Result<std::vector<std::string>> options_in_work(store::Reader& reader);
+
 // How many queued jobs come before this one, and one; counts no further than 10,000.
 Result<int64_t> queue_position(store::Reader& reader, const jobs::Job& job);
 

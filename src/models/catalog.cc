@@ -7,6 +7,8 @@
 #include <map>
 #include <utility>
 
+#include "base/languages.h"
+
 namespace hansard::models {
 namespace {
 
@@ -297,6 +299,18 @@ uint64_t Model::size_bytes() const {
   uint64_t sum = 0;
   for (const File& file : first) sum += file.size_bytes;
   return sum;
+}
+
+std::vector<std::string_view> Model::languages() const {
+  if (kind != Kind::transcription) return {};
+  if (english_only) return {"en"};
+  // The third large model was the first to learn Cantonese.
+  const bool cantonese = id.find("large-v3") != std::string::npos;
+  std::vector<std::string_view> codes;
+  for (const Language& language : hansard::languages()) {
+    if (language.code != "yue" || cantonese) codes.push_back(language.code);
+  }
+  return codes;
 }
 
 std::span<const File> Model::files_of(const Source& source) const {

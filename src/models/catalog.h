@@ -54,6 +54,8 @@ struct Model {
   std::vector<Source> sources;  // empty: it comes with Hansard's parts, or by import
 
   uint64_t size_bytes() const;
+  // Codes of the languages it was trained on; none where that says nothing.
+  std::vector<std::string_view> languages() const;
   // What `source` gives: its own files, or the model's.
   std::span<const File> files_of(const Source& source) const;
   // Every set of files that is this model: the model's own, then those of sources that differ.

@@ -11,6 +11,7 @@
 #include "jobs/slots.h"
 #include "library/renditions.h"
 #include "library/uploads.h"
+#include "models/installer.h"
 #include "models/library.h"
 #include "pipeline/artifacts.h"
 #include "store/store.h"
@@ -24,6 +25,7 @@ struct Services {
   jobs::Hub& hub;
   jobs::Slots& slots;
   models::Library& models;
+  models::Installer& installer;
   const pipeline::Artifacts& artifacts;
   library::UploadsInWork& uploads;
   library::Renditions& renditions;

@@ -327,6 +327,7 @@ void add_routes(http::Router& router, Services& services) {
   add_system_routes(router, services);
   add_file_routes(router, services);
   add_upload_routes(router, services);
+  add_model_routes(router, services);
   add_transcription_routes(router, services);
   add_event_routes(router, services);
 }

@@ -163,6 +163,7 @@ Answer audio_of(Services& services, const Request& request, const library::File&
 
 void add_system_routes(http::Router& router, Services& services);
 void add_file_routes(http::Router& router, Services& services);
+void add_model_routes(http::Router& router, Services& services);
 void add_upload_routes(http::Router& router, Services& services);
 void add_transcription_routes(http::Router& router, Services& services);
 void add_event_routes(http::Router& router, Services& services);
