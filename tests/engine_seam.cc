@@ -1,14 +1,16 @@
-// The seam of a `hansard-engine` that fails as it is told. Its environment is its parent's to choose, so it
-// looks into that of its parent: CHAOS_ENGINE names a file with "request action", read at each request.
+// The seam of a `hansard-engine` that fails as it is told: at each request it reads "request action" from the
+// file `orders` beside the program, and makes the file `orders.obeyed` before it does so.
 //   abort   ends as a library does that finds itself broken
 //   hang    says nothing any more
+//   stop    stands still with all its threads
 //   swell   takes memory until it is stopped
 
 #include <unistd.h>
 
+#include <csignal>
 #include <cstdlib>
+#include <filesystem>
 #include <fstream>
-#include <iterator>
 #include <string>
 #include <vector>
 
@@ -17,13 +19,9 @@
 namespace hansard {
 namespace {
 
-std::string orders_file() {
-  std::ifstream environment("/proc/" + std::to_string(::getppid()) + "/environ", std::ios::binary);
-  for (std::string variable; std::getline(environment, variable, '\0');) {
-    constexpr std::string_view kName = "CHAOS_ENGINE=";
-    if (variable.starts_with(kName)) return variable.substr(kName.size());
-  }
-  return {};
+std::filesystem::path orders_file() {
+  std::error_code error;
+  return std::filesystem::read_symlink("/proc/self/exe", error).parent_path() / "orders";
 }
 
 [[noreturn]] void hang() {
@@ -41,15 +39,16 @@ std::string orders_file() {
 }  // namespace
 
 void seam(const char* /*point*/, std::string_view what) {
-  static const std::string path = orders_file();
-  if (path.empty()) return;
+  static const std::filesystem::path path = orders_file();
   std::ifstream orders(path);
   std::string request;
   std::string action;
   orders >> request >> action;
   if (request != what) return;
+  std::ofstream(path.string() + ".obeyed") << action;
   if (action == "abort") std::abort();
   if (action == "hang") hang();
+  if (action == "stop") ::kill(::getpid(), SIGSTOP);
   if (action == "swell") swell();
 }
 

@@ -140,6 +140,12 @@ class ProcessProvider : public Provider {
  private:
   // ---- the child
 
+  // One that is beyond asking.
+  void end_child() {
+    child_.kill(SIGKILL);
+    close();
+  }
+
   Result<void> ensure_started() {
     if (channel_ && child_.running() && !child_.wait_for(std::chrono::milliseconds(0))) return {};
     close();
@@ -255,7 +261,7 @@ class ProcessProvider : public Provider {
   Result<Message> call(const bj::object& header, std::string_view payload, std::span<const int> descriptors,
                        Sink& sink, std::stop_token stop) {
     Result<Message> answer = send_and_wait(header, payload, descriptors, sink, stop);
-    if (!answer && ends_child(answer.error().code)) close();
+    if (!answer && ends_child(answer.error().code)) end_child();
     return answer;
   }
 
@@ -268,7 +274,7 @@ class ProcessProvider : public Provider {
                                 std::span<const int> descriptors, Sink& sink, std::stop_token stop) {
     if (stop.stop_requested()) return fail(ErrorCode::canceled, "canceled");
     TRY(channel_->send(header, payload, descriptors));
-    return wait_for_answer("done", limits::kEngineSilence, sink, stop);
+    return wait_for_answer("done", options_.silence, sink, stop);
   }
 
   Result<Message> wait_for_answer(std::string_view type, Clock::duration most_silence, Sink& sink,
@@ -284,11 +290,13 @@ class ProcessProvider : public Provider {
         (void)channel_->send({{"type", "cancel"}});
       }
       // Once a stop is asked for, its event stays readable: it must not be waited for again.
-      std::optional<Message> message =
-          TRY(channel_->receive(kWatchInterval, canceled_at ? -1 : stop_event.fd()));
+      const auto grace_end = canceled_at.value_or(Clock::now()) + limits::kEngineCancelGrace;
+      const auto wait = std::chrono::ceil<std::chrono::milliseconds>(
+          std::clamp<Clock::duration>(grace_end - Clock::now(), Clock::duration::zero(), kWatchInterval));
+      std::optional<Message> message = TRY(channel_->receive(wait, canceled_at ? -1 : stop_event.fd()));
       if (!message) {
-        if (canceled_at && Clock::now() - *canceled_at > limits::kEngineCancelGrace) {
-          close();
+        if (canceled_at && Clock::now() >= grace_end) {
+          end_child();
           return sink_failed ? fail(std::move(sink_error)) : fail(ErrorCode::canceled, "canceled");
         }
         if (silence.too_long(Clock::now(), cpu_time(child_.pid()))) {

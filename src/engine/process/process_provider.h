@@ -8,6 +8,7 @@
 #include <memory>
 #include <optional>
 
+#include "base/limits.h"
 #include "engine/provider.h"
 
 namespace hansard::engine {
@@ -18,7 +19,9 @@ struct ProcessOptions {
   int max_loaded = 2;                          // models resident at once
   std::chrono::seconds idle_timeout{0};        // the child exits when so long nothing was asked; 0: never
   std::optional<uint64_t> memory_limit_bytes;  // resident; over it the child is killed: out_of_memory
-  std::filesystem::path gpu_code_folder;       // where a GPU's driver keeps what it compiled; empty: nowhere
+  // A child that says nothing for so long while a request is in work is killed: engine_timeout.
+  std::chrono::milliseconds silence = limits::kEngineSilence;
+  std::filesystem::path gpu_code_folder;  // where a GPU's driver keeps what it compiled; empty: nowhere
 };
 
 // Not for use by two threads at once; Provider says the rest. The destructor ends the child.
