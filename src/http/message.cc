@@ -14,6 +14,8 @@ int hex_value(char c) {
   return -1;
 }
 
+}  // namespace
+
 // The parser of JSON holds the rules of UTF-8.
 bool is_utf8(std::string_view text) {
   if (std::all_of(text.begin(), text.end(), [](char c) { return static_cast<unsigned char>(c) < 0x80; })) {
@@ -26,8 +28,6 @@ bool is_utf8(std::string_view text) {
   boost::json::parse(quoted, error);
   return !error;
 }
-
-}  // namespace
 
 std::optional<std::string_view> Request::header(std::string_view lower_case_name) const {
   for (const auto& [name, value] : headers) {

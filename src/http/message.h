@@ -77,6 +77,8 @@ Response text_response(int status, std::string_view content_type, std::string bo
 
 using Answer = Outcome<Response>;
 
+bool is_utf8(std::string_view text);
+
 // "a%20b" → "a b"; nothing for a broken escape, a NUL, or what is no UTF-8.
 std::optional<std::string> percent_decode(std::string_view text, bool plus_is_space = false);
 

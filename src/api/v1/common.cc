@@ -9,6 +9,7 @@
 #include "base/hash.h"
 #include "base/log.h"
 #include "http/range.h"
+#include "transcript/text.h"
 
 namespace hansard::api::v1 {
 namespace {
@@ -288,7 +289,8 @@ Outcome<void> Upload::begin(const http::Part& part) {
   if (part.name == "file") {
     if (incoming_) return fail(Problem(400, "the form has two files; send one", "file"));
     incoming_ = TRY(library::Incoming::begin(services_.blobs, services_.store.now_ms()));
-    file_name_ = part.file_name.substr(0, kTitleCharacters);
+    // Some clients write a name as their system has it; what is no UTF-8 of it is not worth a refusal.
+    file_name_ = transcript::cleaned(part.file_name.substr(0, kTitleCharacters));
     field_ = nullptr;
     return {};
   }
@@ -316,6 +318,9 @@ Outcome<void> Upload::data(std::string_view bytes) {
 }
 
 Outcome<void> Upload::end() {
+  for (const auto& [name, value] : fields_) {
+    if (&value == field_ && !http::is_utf8(value)) return fail(Problem(400, "is not UTF-8", name));
+  }
   const auto title = fields_.find("title");
   if (title != fields_.end() && title->second.size() > kTitleCharacters) {
     return fail(Problem(422, fmt::format("must be text of 1 to {} characters", kTitleCharacters), "title"));
