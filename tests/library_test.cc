@@ -21,10 +21,6 @@ using http::ClientResponse;
 
 class ServedLibraryModel : public ServerProgram {
  protected:
-  static std::string text(const bj::object& object, std::string_view name) {
-    const bj::value* value = object.if_contains(name);
-    return value != nullptr && value->is_string() ? std::string(value->get_string()) : "";
-  }
   // The code and the field of a refusal.
   static std::string refusal(const ClientResponse& response) {
     const bj::object answer = object(response);

@@ -22,10 +22,11 @@ class ServerProgram : public Program {
             fmt::format("HANSARD_DATA_DIR={}", data().string()),
             fmt::format("HANSARD_MODEL_PATH={}", models().string()), "LC_ALL=C.UTF-8"};
   }
-  Serving serve(std::vector<std::string> more = {}, std::vector<std::string> flags = {}) const {
+  Serving serve(std::vector<std::string> more = {}, std::vector<std::string> flags = {},
+                const std::filesystem::path& program = HANSARD_BINARY_DIR "/bin/hansard") const {
     std::vector<std::string> environment = server_environment();
     environment.insert(environment.end(), more.begin(), more.end());
-    return {HANSARD_BINARY_DIR "/bin/hansard", folder_ / "server.log", environment, std::move(flags)};
+    return {program, folder_ / "server.log", environment, std::move(flags)};
   }
   static std::string url(const Serving& server) {
     return fmt::format("HANSARD_URL=http://127.0.0.1:{}", server.port());
@@ -36,6 +37,23 @@ class ServerProgram : public Program {
   }
   static json::bj::object object(const http::ClientResponse& response) {
     return json::parse_object(response.body).value_or(json::bj::object());
+  }
+  // A field that is text; empty where it is none.
+  static std::string text(const json::bj::object& object, std::string_view name) {
+    return json::get_string(object, name).value_or("");
+  }
+  // A refusal, with all that belongs to its body.
+  static void expect_problem(const http::ClientResponse& response, int status, std::string_view code,
+                             std::string_view field = {}) {
+    EXPECT_EQ(response.status, status) << response.body;
+    const json::bj::object answer = object(response);
+    ASSERT_TRUE(answer.contains("error") && answer.at("error").is_object()) << response.body;
+    const json::bj::object& error = answer.at("error").as_object();
+    EXPECT_EQ(error.size(), 4U) << response.body;
+    EXPECT_EQ(text(error, "code"), code) << response.body;
+    EXPECT_EQ(text(error, "field"), field) << response.body;
+    EXPECT_FALSE(text(error, "message").empty());
+    EXPECT_EQ(text(error, "request_id"), response.headers.at("x-request-id"));
   }
   static size_t files_under(const std::filesystem::path& folder) { return listing(folder).size(); }
 };

@@ -26,6 +26,20 @@ class ServerModel : public ServerProgram {
   }
 };
 
+// "{{ab*3}}" stands for ababab.
+std::string expanded(std::string text) {
+  for (size_t at = text.find("{{"); at != std::string::npos; at = text.find("{{", at)) {
+    const size_t end = text.find("}}", at);
+    const size_t star = text.rfind('*', end);
+    const std::string unit = text.substr(at + 2, star - at - 2);
+    std::string repeated;
+    for (int i = std::stoi(text.substr(star + 1, end - star - 1)); i > 0; --i) repeated += unit;
+    text.replace(at, end + 2 - at, repeated);
+    at += repeated.size();
+  }
+  return text;
+}
+
 TEST_F(ServerModel, ARecordingGoesInAndItsTranscriptComesOut) {
   Serving server = serve();
   ASSERT_TRUE(server.listens()) << server.log();
@@ -86,20 +100,14 @@ TEST_F(ServerModel, ARecordingGoesInAndItsTranscriptComesOut) {
 TEST_F(ServerModel, EveryRefusalHasItsCodeItsFieldAndItsRequestId) {
   Serving server = serve();
   ASSERT_TRUE(server.listens()) << server.log();
-  const std::string text =
-      read_file(fs::path(HANSARD_SOURCE_DIR) / "tests/contract/errors.json", 1 << 20).value();
-  const bj::value cases = json::parse(text).value();
+  const bj::value cases =
+      json::parse(read_file(fs::path(HANSARD_SOURCE_DIR) / "tests/contract/errors.json", 1 << 20).value())
+          .value();
   for (const bj::value& value : cases.as_array()) {
     const bj::object& expected = value.as_object();
     const std::string name(expected.at("name").as_string());
-    const std::string line(expected.at("request").as_string());
-    std::string body;
-    if (expected.contains("body")) body = expected.at("body").as_string();
-    if (expected.contains("body_repeat")) {
-      for (int64_t i = expected.at("body_repeat").at(1).as_int64(); i > 0; --i) {
-        body += expected.at("body_repeat").at(0).as_string();
-      }
-    }
+    const std::string line = expanded(text(expected, "request"));
+    std::string body = expanded(text(expected, "body"));
     if (expected.contains("body_hex")) {
       const std::string hex(expected.at("body_hex").as_string());
       for (size_t i = 0; i < hex.size(); i += 2)
@@ -108,20 +116,18 @@ TEST_F(ServerModel, EveryRefusalHasItsCodeItsFieldAndItsRequestId) {
     std::string request = line + " HTTP/1.1\r\nX-Request-ID: case\r\nHost: ";
     request += expected.contains("host") ? std::string(expected.at("host").as_string()) : "localhost";
     request += "\r\n";
-    if (expected.contains("headers")) request += expected.at("headers").as_string();
+    request += expanded(text(expected, "headers"));
     if (!body.empty()) request += fmt::format("Content-Length: {}\r\n", body.size());
     Client client(server.port());
     client.send(request + "\r\n" + body);
     const ClientResponse response = client.receive();
-    EXPECT_EQ(response.status, expected.at("status").as_int64()) << name << "\n" << response.body;
-    const bj::object answer = object(response);
-    ASSERT_TRUE(answer.contains("error") && answer.at("error").is_object()) << name << "\n" << response.body;
-    const bj::object& error = answer.at("error").as_object();
-    EXPECT_EQ(error.at("code"), expected.at("code")) << name;
-    EXPECT_EQ(error.at("request_id"), "case") << name;
-    EXPECT_EQ(error.at("field"), expected.contains("field") ? expected.at("field") : bj::value(nullptr))
-        << name;
-    EXPECT_FALSE(error.at("message").as_string().empty()) << name;
+    SCOPED_TRACE(name);
+    const auto status = static_cast<int>(expected.at("status").as_int64());
+    expect_problem(response, status, text(expected, "code"), text(expected, "field"));
+    // Where not even the headers were read the id is the server's own.
+    if (status != 431) {
+      EXPECT_EQ(response.headers.at("x-request-id"), "case");
+    }
     expect_no_leak(response);
   }
   // Nothing of all that was kept.
