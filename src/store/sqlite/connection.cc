@@ -218,6 +218,14 @@ Result<int64_t> Connection::number(const std::string& sql) {
   return value;
 }
 
+int64_t Connection::changes() const {
+  return sqlite3_total_changes64(db_);
+}
+
+bool Connection::in_transaction() const {
+  return sqlite3_get_autocommit(db_) == 0;
+}
+
 Result<void> Connection::checkpoint(bool whole) {
   int in_log = 0;
   int moved = 0;

@@ -30,6 +30,11 @@ class Connection {
   // The one number that a pragma or a query gives.
   Result<int64_t> number(const std::string& sql);
 
+  // Rows changed since the connection was opened, by statements that did not fail.
+  int64_t changes() const;
+  // Some errors end a transaction by themselves.
+  bool in_transaction() const;
+
   // Pages in the write-ahead log after the last commit.
   int wal_pages() const { return wal_pages_; }
   // Moves what it can of the write-ahead log into the database without waiting for readers; `whole` waits for

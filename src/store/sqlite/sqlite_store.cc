@@ -252,35 +252,58 @@ class SqliteStore : public Store {
     }
   }
 
+  // At first without a savepoint for each work: SQLite copies every page that a work changes first, which
+  // costs more than most works do. Where one fails that has changed something, all is undone and run again
+  // with them.
   void commit(std::vector<Waiting>& group) {
-    Result<void> begun = writer_->script("BEGIN IMMEDIATE");
-    if (begun) {
-      for (Waiting& waiting : group) run(waiting);
-      seam("store.before_commit");
-      begun = writer_->script("COMMIT");
-      seam("store.after_commit");
-      if (begun) return;
-      (void)writer_->script("ROLLBACK");
+    Result<void> done = writer_->script("BEGIN IMMEDIATE");
+    if (done && !run_together(group)) {
+      (void)writer_->script("ROLLBACK");  // the failure may have done that
+      done = writer_->script("BEGIN IMMEDIATE");
+      if (done) done = run_apart(group);
     }
-    log::error("the database: {}", begun.error().detail);
+    if (done) {
+      seam("store.before_commit");
+      done = writer_->script("COMMIT");
+      seam("store.after_commit");
+      if (done) return;
+    }
+    (void)writer_->script("ROLLBACK");
+    log::error("the database: {}", done.error().detail);
     for (Waiting& waiting : group) {
-      waiting.result = begun;
+      waiting.result = done;
       waiting.notices.clear();
     }
   }
 
+  // False where a work that failed left something behind, or the transaction is no more.
+  bool run_together(std::vector<Waiting>& group) {
+    for (Waiting& waiting : group) {
+      const int64_t before = writer_->changes();
+      run(waiting);
+      if (!writer_->in_transaction() || (!waiting.result && writer_->changes() != before)) return false;
+    }
+    return true;
+  }
+
+  // An error is one after which nothing of the transaction can be kept, such as a full disk.
+  Result<void> run_apart(std::vector<Waiting>& group) {
+    for (Waiting& waiting : group) {
+      TRY(writer_->script("SAVEPOINT work"));
+      run(waiting);
+      if (!waiting.result) {
+        if (!writer_->in_transaction()) return waiting.result;
+        TRY(writer_->script("ROLLBACK TO work"));
+      }
+      TRY(writer_->script("RELEASE work"));
+    }
+    return {};
+  }
+
   void run(Waiting& waiting) {
-    waiting.result = writer_->script("SAVEPOINT work");
-    if (!waiting.result) return;
     SqliteTransaction transaction(*writer_, now_ms());
     waiting.result = guarded([&] { return waiting.work(transaction); });
-    if (waiting.result) {
-      waiting.notices = transaction.take_notices();
-    } else if (auto undone = writer_->script("ROLLBACK TO work"); !undone) {
-      waiting.result = undone;
-    }
-    if (auto released = writer_->script("RELEASE work"); !released && waiting.result)
-      waiting.result = released;
+    waiting.notices = waiting.result ? transaction.take_notices() : std::vector<Notice>();
   }
 
   void tell(const Waiting& waiting) {

@@ -1,10 +1,14 @@
 #include "store/sqlite/sqlite_store.h"
 
 #include <gtest/gtest.h>
+#include <sys/resource.h>
 #include <sys/wait.h>
 #include <unistd.h>
 
+#include <csignal>
 #include <fstream>
+#include <future>
+#include <latch>
 #include <thread>
 
 #include "store/conformance.h"
@@ -152,6 +156,58 @@ TEST_F(Sqlite, WhatWasAnsweredIsThereAfterAKill) {
   auto connection = Connection::open(path_, Connection::Mode::read_write);
   EXPECT_GE((*connection)->number("SELECT count(*) FROM settings").value(), answered);
   EXPECT_GE(answered, 50);
+}
+
+// The log cannot grow: what a transaction holds beyond the cache is written before its commit, and fails
+// there.
+TEST_F(Sqlite, AFullDiskUndoesAllThatShareTheCommit) {
+  auto store = std::move(open_sqlite(path_).value());
+  static constexpr Statement kInsert{"test.insert", "INSERT INTO settings VALUES ('', $1, $2, 1)"};
+  static constexpr Statement kCount{"test.count", "SELECT count(*) FROM settings"};
+  std::latch started(1);
+  std::latch queued(1);
+  std::vector<std::future<Result<void>>> answers;
+  const auto later = [&](Store::Work work) {
+    auto answer = std::make_shared<std::promise<Result<void>>>();
+    answers.push_back(answer->get_future());
+    store->write_later(std::move(work), [answer](Result<void> done) { answer->set_value(std::move(done)); });
+  };
+  const auto insert = [](std::string name, int count) {
+    return [name, count](Transaction& t) -> Result<void> {
+      const std::string large(10'000, 'x');
+      for (int i = 0; i < count; ++i) TRY(t.change(kInsert, name + std::to_string(i), large));
+      return {};
+    };
+  };
+  // Holds the writer until the others wait together.
+  later([&](Transaction&) -> Result<void> {
+    started.count_down();
+    queued.wait();
+    return {};
+  });
+  started.wait();
+  later(insert("before", 1));
+  later(insert("large", 2000));
+  later(insert("after", 1));
+  rlimit limit{};
+  ::getrlimit(RLIMIT_FSIZE, &limit);
+  const rlimit small{1 << 20, limit.rlim_max};
+  const auto handler = ::signal(SIGXFSZ, SIG_IGN);
+  ::setrlimit(RLIMIT_FSIZE, &small);
+  queued.count_down();
+  EXPECT_TRUE(answers[0].get());
+  for (size_t i = 1; i < answers.size(); ++i) {
+    const Result<void> answer = answers[i].get();
+    ASSERT_FALSE(answer) << i;
+    EXPECT_EQ(answer.error().code, ErrorCode::insufficient_storage) << i;
+  }
+  ::setrlimit(RLIMIT_FSIZE, &limit);
+  ::signal(SIGXFSZ, handler);
+  EXPECT_TRUE(store->write(insert("again", 1)));
+  EXPECT_TRUE(store->read([](Reader& reader) -> Result<void> {
+    EXPECT_EQ(TRY(reader.row(kCount))->integer(0), 1);
+    return {};
+  }));
 }
 
 TEST_F(Sqlite, TheLogStaysSmallWhileReadersComeAndGo) {
