@@ -141,7 +141,10 @@ Result<std::string> local_user(store::Store& store) {
 // Forgets old events, uploads that were never completed, and blobs from before `before_ms` that no row names.
 void keep_house(store::Store& store, blob::Blobs& blobs, const pipeline::Artifacts& artifacts,
                 library::UploadsInWork& uploads, int64_t before_ms) {
-  static constexpr Statement kForget{"events.forget", "DELETE FROM events WHERE created_at < $1"};
+  static constexpr Statement kForget{
+      "events.forget",
+      "DELETE FROM events WHERE id < "
+      "COALESCE((SELECT MIN(id) FROM events WHERE created_at >= $1), 9223372036854775807)"};
   const int64_t now_ms = store.now_ms();
   const auto forgot = store.write([&](store::Transaction& transaction) -> Result<void> {
     TRY(transaction.change(kForget, now_ms - std::chrono::milliseconds(limits::kEventAge).count()));

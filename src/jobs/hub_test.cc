@@ -27,9 +27,11 @@ class HubTest : public testing::Test {
   ~HubTest() override { hub_.reset(); }
 
   int64_t add(std::string_view user, std::string_view name, std::string_view subject) {
+    static constexpr store::Statement kLast{"test.last", "SELECT MAX(id) FROM events"};
     int64_t id = 0;
     EXPECT_TRUE(store_->write([&](store::Transaction& transaction) -> Result<void> {
-      id = TRY(add_event(transaction, user, name, subject, "{}"));
+      TRY(add_event(transaction, user, name, subject, "{}"));
+      id = TRY(transaction.row(kLast))->integer(0);
       return {};
     }));
     return id;

@@ -178,15 +178,14 @@ std::optional<Status> parse_status(std::string_view name) {
   return std::nullopt;
 }
 
-Result<int64_t> add_event(Transaction& transaction, std::string_view user_id, std::string_view name,
-                          std::string_view subject_id, std::string_view data) {
+Result<void> add_event(Transaction& transaction, std::string_view user_id, std::string_view name,
+                       std::string_view subject_id, std::string_view data) {
   static constexpr Statement kAdd{"events.add",
                                   "INSERT INTO events (user_id, name, subject_id, data, created_at) VALUES "
-                                  "($1, $2, $3, $4, $5) RETURNING id"};
-  const auto row = TRY(transaction.row(kAdd, user_id, name, subject_id, data, transaction.now_ms()));
-  const int64_t id = row->integer(0);
-  transaction.notify({"events", std::to_string(id)});
-  return id;
+                                  "($1, $2, $3, $4, $5)"};
+  TRY(transaction.change(kAdd, user_id, name, subject_id, data, transaction.now_ms()));
+  transaction.notify({"events", std::string(subject_id)});
+  return {};
 }
 
 Result<Job> enqueue(Transaction& transaction, const NewJob& wanted) {
@@ -197,14 +196,14 @@ Result<Job> enqueue(Transaction& transaction, const NewJob& wanted) {
                                      "failures, crashes, recoveries, warnings, "
                                      "created_at, updated_at) VALUES ($1, $2, $3, $4, $5, $6, 'queued', $7, "
                                      "$8, 0, $9, $10, $11, 0, 0, 0, 0, '[]', "
-                                     "$10, $10) RETURNING " JOB_COLUMNS};
+                                     "$10, $10)"};
   const int64_t now = transaction.now_ms();
+  const std::string id = make_id("tr", now);
   const std::optional<int64_t> available = wanted.file_ready ? std::optional(now) : std::nullopt;
-  const auto row =
-      TRY(transaction.row(kInsert, make_id("tr", now), wanted.user_id, wanted.file_id, wanted.source_id,
-                          wanted.client, wanted.title, wanted.options, wanted.priority,
-                          wanted.file_ready ? "queued" : "downloading", now, available));
-  Job job = job_from(*row);
+  TRY(transaction.change(kInsert, id, wanted.user_id, wanted.file_id, wanted.source_id, wanted.client,
+                         wanted.title, wanted.options, wanted.priority,
+                         wanted.file_ready ? "queued" : "downloading", now, available));
+  Job job = TRY(find(transaction, id)).value();
   TRY(tell(transaction, job, "transcription.created"));
   TRY(tell(transaction, job, "transcription.queued"));
   if (wanted.file_ready) transaction.notify({"jobs", job.id});
@@ -281,7 +280,7 @@ Result<bool> complete(Transaction& transaction, const Fence& fence, const Comple
       "UPDATE transcriptions SET status = 'completed', claimed_by = NULL, claim_expires_at = NULL, "
       "completed_at = $4, "
       "progress = 1, progress_stage = 'completed', language = $5, duration_seconds = $6, speaker_count = $7, "
-      "warnings = $8, diarization_error_code = $9, updated_at = $4 WHERE " HELD " RETURNING " JOB_COLUMNS};
+      "warnings = $8, diarization_error_code = $9, updated_at = $4 WHERE " HELD};
   static constexpr Statement kTranscript{
       "transcripts.first",
       "INSERT INTO transcripts (transcription_id, version, kind, document, created_at) "
@@ -293,14 +292,15 @@ Result<bool> complete(Transaction& transaction, const Fence& fence, const Comple
       "model_name = $6, model_family = 'whisper', stage_seconds = $7 "
       "WHERE transcription_id = $1 AND attempt = $2 AND status = 'processing'"};
   const int64_t now = transaction.now_ms();
-  const auto row = TRY(transaction.row(kComplete, fence.id, fence.claimed_by, fence.attempt, now,
-                                       completion.language, completion.duration_s, completion.speaker_count,
-                                       completion.warnings, completion.diarization_error_code));
-  if (!row) return false;
+  if (TRY(transaction.change(kComplete, fence.id, fence.claimed_by, fence.attempt, now, completion.language,
+                             completion.duration_s, completion.speaker_count, completion.warnings,
+                             completion.diarization_error_code)) == 0) {
+    return false;
+  }
   TRY(transaction.change(kTranscript, fence.id, completion.document, now));
   TRY(transaction.change(kExecution, fence.id, fence.attempt, now, completion.output_key, completion.provider,
                          completion.model, completion.stage_seconds));
-  TRY(tell(transaction, job_from(*row), "transcription.completed"));
+  TRY(tell(transaction, TRY(find(transaction, fence.id)).value(), "transcription.completed"));
   return true;
 }
 

@@ -1,8 +1,8 @@
 // The state machine of jobs: the only place that changes a job's status. docs/states.md draws it, the
 // schema's CHECK constraints say the same. Each function is part of a transaction of the caller's, writes the
 // job, its execution and its event together, and tells listeners after the commit: channel "events" with the
-// number of the new event, "jobs" when something can be claimed, "canceled" with the id of a job that was
-// taken away. A function with a Fence changes nothing and gives false where the attempt is no longer the
+// id of what the event is about, "jobs" when something can be claimed, "canceled" with the id of a job that
+// was taken away. A function with a Fence changes nothing and gives false where the attempt is no longer the
 // holder's.
 #pragma once
 
@@ -76,7 +76,7 @@ Result<int64_t> expire_leases(store::Transaction& transaction);
 Result<std::optional<Job>> find(store::Reader& reader, std::string_view id);
 
 // Adds an event row of this user, and tells the listeners. `data` is a JSON object.
-Result<int64_t> add_event(store::Transaction& transaction, std::string_view user_id, std::string_view name,
-                          std::string_view subject_id, std::string_view data);
+Result<void> add_event(store::Transaction& transaction, std::string_view user_id, std::string_view name,
+                       std::string_view subject_id, std::string_view data);
 
 }  // namespace hansard::jobs

@@ -16,6 +16,41 @@ namespace {
 using store::Statement;
 using store::Transaction;
 
+// Asks SQLite how it finds the rows of each statement that passes.
+class Planned : public Transaction {
+ public:
+  explicit Planned(Transaction& transaction) : transaction_(transaction) {}
+  Result<std::vector<store::Row>> query(const Statement& statement,
+                                        std::span<const store::Parameter> parameters) override {
+    TRY(explain(statement, parameters));
+    return transaction_.query(statement, parameters);
+  }
+  Result<int64_t> execute(const Statement& statement, std::span<const store::Parameter> parameters) override {
+    TRY(explain(statement, parameters));
+    return transaction_.execute(statement, parameters);
+  }
+  int64_t now_ms() const override { return transaction_.now_ms(); }
+  void notify(store::Notice notice) override { transaction_.notify(std::move(notice)); }
+
+  // By name of the statement: "SEARCH transcriptions USING …; …".
+  static inline std::map<std::string, std::string, std::less<>> plans;
+
+ private:
+  Result<void> explain(const Statement& statement, std::span<const store::Parameter> parameters) {
+    // Prepared statements are kept by the address of their text.
+    static std::map<std::string_view, std::string> texts;
+    std::string& text = texts[statement.sql];
+    if (text.empty()) text = "EXPLAIN QUERY PLAN " + std::string(statement.sql);
+    std::string plan;
+    for (const store::Row& row : TRY(transaction_.query({statement.name, text}, parameters)))
+      plan += row.text(3) + "; ";
+    plans[std::string(statement.name)] = plan;
+    return {};
+  }
+
+  Transaction& transaction_;
+};
+
 class States : public testing::Test {
  protected:
   States() {
@@ -306,11 +341,42 @@ TEST_F(States, AJobWaitsForItsFile) {
 
 TEST_F(States, ListenersLearnWhatTheyNeed) {
   const std::string id = queue().id;
-  EXPECT_EQ(notices_, (Names{"events:1", "events:2", "jobs:" + id}));
+  EXPECT_EQ(notices_, (Names{"events:" + id, "events:" + id, "jobs:" + id}));
   notices_.clear();
   claim_one();
   get<bool>([&](Transaction& t) { return cancel(t, id); });
-  EXPECT_EQ(notices_, (Names{"events:3", "events:4", "canceled:" + id}));
+  EXPECT_EQ(notices_, (Names{"events:" + id, "events:" + id, "canceled:" + id}));
+}
+
+// None may slow down with the number of jobs: no table is read whole, nothing is sorted.
+TEST_F(States, EveryStatementFindsItsRowsByAnIndex) {
+  in([&](Transaction& transaction) -> Result<void> {
+    Planned t(transaction);
+    const auto begin = [&]() -> Result<Fence> {
+      TRY(enqueue(t, {.user_id = "user_1", .file_id = "file_1", .title = "t"}));
+      const Job job = TRY(claim(t, policy_, "slot", 1000)).value();
+      return Fence{job.id, "slot", job.attempt};
+    };
+    const Fence done = TRY(begin());
+    TRY(renew(t, done, 1000));
+    TRY(report_progress(t, done, "transcribing", 0.5));
+    EXPECT_TRUE(TRY(complete(t, done, {.document = "{}", .output_key = "k"})));
+    EXPECT_TRUE(TRY(fail_attempt(t, TRY(begin()), {ErrorCode::network, "m", ""})));
+    EXPECT_TRUE(TRY(fail_attempt(t, TRY(begin()), {ErrorCode::unsupported_media, "m", ""})));
+    EXPECT_TRUE(TRY(release(t, TRY(begin()))));
+    EXPECT_TRUE(TRY(cancel(t, TRY(begin()).id)));
+    TRY(release_waiting(t, "file_1"));
+    TRY(fail_waiting(t, "file_1"));
+    TRY(expire_leases(t));
+    TRY(recover(t));
+    return {};
+  });
+  EXPECT_GE(Planned::plans.size(), 15U);
+  for (const auto& [name, plan] : Planned::plans) {
+    EXPECT_EQ(plan.find("SCAN"), std::string::npos) << name << ": " << plan;
+    EXPECT_EQ(plan.find("B-TREE"), std::string::npos) << name << ": " << plan;
+  }
+  EXPECT_NE(Planned::plans["jobs.next"].find("transcriptions_claim"), std::string::npos);
 }
 
 TEST_F(States, ManyClaimersNeverGetTheSameJob) {
