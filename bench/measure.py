@@ -1,8 +1,8 @@
 #!/usr/bin/env python3
 """Measures Hansard against its peers in one run, in turns, on the same files, models and threads.
 
-  measure.py [--rounds N] [words] [speakers] [times] [silence] [both] [memory] [server]
-                                                                          (default: all but memory and server)
+  measure.py [--rounds N] [words] [speakers] [times] [silence] [both] [memory] [server] [queue]
+                                                                   (default: all but memory, server and queue)
 
 Both sides are whole processes: start and model load are counted on both, Hansard begins each round with an empty data
 folder and installed models. A goal that is missed is named and makes the exit code 1. Recordings come from
@@ -30,12 +30,14 @@ from pyannote.metrics.diarization import DiarizationErrorRate
 from whisper_normalizer.basic import BasicTextNormalizer
 from whisper_normalizer.english import EnglishTextNormalizer
 
+import jobqueue
 import server
 
 ROOT = pathlib.Path(__file__).resolve().parent.parent
 DEPS = pathlib.Path(os.environ["HANSARD_DEPS_DIR"])
 CORPUS = pathlib.Path(os.environ.get("HANSARD_CORPUS", ROOT.parent / "shared/audio"))
 HANSARD = ROOT / "build/bin/hansard"
+QUEUE_BENCH = ROOT / "build/bin/queue-bench"
 OUT = ROOT / "bench/out"
 english, basic = EnglishTextNormalizer(), BasicTextNormalizer()
 missed = []
@@ -278,8 +280,13 @@ def serving(rounds):
     return server.measure(HANSARD, source, rounds, goal)
 
 
+def queue(rounds):
+    return jobqueue.measure(QUEUE_BENCH, rounds, goal)
+
+
 def main():
-    measures = dict(words=words, speakers=speakers, times=times, silence=silence, both=both, memory=memory, server=serving)
+    measures = dict(words=words, speakers=speakers, times=times, silence=silence, both=both, memory=memory, server=serving,
+                    queue=queue)
     parser = argparse.ArgumentParser(description=__doc__, formatter_class=argparse.RawDescriptionHelpFormatter)
     parser.add_argument("--rounds", type=int, default=5)
     parser.add_argument("names", nargs="*", metavar="NAME", help=", ".join(measures))
@@ -287,7 +294,7 @@ def main():
     if not (CORPUS / "manifest.json").exists():
         sys.exit("Set HANSARD_CORPUS to a folder of recordings with a manifest.json.")
     OUT.mkdir(parents=True, exist_ok=True)
-    for name in options.names or [n for n in measures if n not in ("memory", "server")]:
+    for name in options.names or [n for n in measures if n not in ("memory", "server", "queue")]:
         result = measures[name](options.rounds)
         (OUT / f"{name}.json").write_text(json.dumps(result, indent=1))
     if missed:
