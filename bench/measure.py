@@ -291,6 +291,9 @@ def main():
     parser.add_argument("--rounds", type=int, default=5)
     parser.add_argument("names", nargs="*", metavar="NAME", help=", ".join(measures))
     options = parser.parse_args()
+    for name in options.names:
+        if name not in measures:
+            parser.error(f"there is no measure '{name}'; there are {', '.join(measures)}")
     if not (CORPUS / "manifest.json").exists():
         sys.exit("Set HANSARD_CORPUS to a folder of recordings with a manifest.json.")
     OUT.mkdir(parents=True, exist_ok=True)
