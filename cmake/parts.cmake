@@ -27,6 +27,10 @@ find_package(fmt REQUIRED)
 find_package(OpenSSL REQUIRED)
 find_package(CURL REQUIRED)
 find_package(ZLIB REQUIRED)
+# Its own CMake file asks for a web server, which is not used.
+find_library(PROMETHEUS_CPP_CORE prometheus-cpp-core REQUIRED)
+add_library(prometheus-cpp-core INTERFACE IMPORTED GLOBAL)
+target_link_libraries(prometheus-cpp-core INTERFACE ${PROMETHEUS_CPP_CORE})
 find_package(GTest REQUIRED)
 find_package(Boost 1.81 REQUIRED COMPONENTS json)
 

@@ -66,6 +66,9 @@ constexpr std::array kKeys{
         "Certificate of the server, and those that signed it, in a PEM file; read again on SIGHUP. None: "
         "plain HTTP."},
     ConfigKey{"HANSARD_TLS_KEY", Kind::path, "", "", false, "Its key, in a PEM file without a passphrase."},
+    ConfigKey{
+        "HANSARD_METRICS_LISTEN", Kind::text, "", "", false,
+        "Address and port, as in 127.0.0.1:9464, where Prometheus may ask for GET /metrics. None: nowhere."},
     ConfigKey{"HANSARD_URL", Kind::text, "http://127.0.0.1:8080", "", false,
               "The server that submit, jobs and get ask."},
     ConfigKey{"HANSARD_MAX_UPLOAD_MB", Kind::integer, "8192", "1..1000000", false,

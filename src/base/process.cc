@@ -25,6 +25,7 @@
 
 #include <fmt/format.h>
 
+#include "base/file.h"
 #include "base/stop_event.h"
 
 extern "C" {
@@ -548,6 +549,15 @@ Result<ChildOutput> stream_child(ChildOptions options, std::chrono::milliseconds
   if (stop.stop_requested()) return fail(ErrorCode::canceled, "canceled");
   WatchedChild child({.silence = silence}, std::move(take));
   return child.run(std::move(options), stop);
+}
+
+uint64_t resident_bytes(pid_t pid) {
+  const Result<std::string> statm = read_file(fmt::format("/proc/{}/statm", pid), 4096);
+  if (!statm) return 0;
+  // The first number is the address space, the second what of it is resident; both in pages.
+  char* rest = nullptr;
+  (void)std::strtoull(statm->c_str(), &rest, 10);
+  return std::strtoull(rest, nullptr, 10) * static_cast<uint64_t>(::sysconf(_SC_PAGESIZE));
 }
 
 }  // namespace hansard

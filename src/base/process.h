@@ -75,6 +75,9 @@ class ChildProcess {
   std::optional<ChildExit> exit_;
 };
 
+// Memory of a process that is resident; 0 where there is no such process, or it has ended.
+uint64_t resident_bytes(pid_t pid);
+
 // Runs a child to its end and returns what it wrote; `options` name neither descriptor 1 nor 2. Killed when
 // `stop` is requested (canceled), when `timeout` has passed, or when it writes more than `output_limit_bytes`
 // to either stream.

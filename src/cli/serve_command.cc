@@ -2,6 +2,7 @@
 
 #include <algorithm>
 #include <atomic>
+#include <charconv>
 #include <cstdio>
 #include <thread>
 
@@ -19,6 +20,7 @@
 #include "cli/control.h"
 #include "cli/data_folder.h"
 #include "cli/surroundings.h"
+#include "engine/process/process_provider.h"
 #include "http/server.h"
 #include "jobs/hub.h"
 #include "jobs/slots.h"
@@ -28,6 +30,7 @@
 #include "library/probing.h"
 #include "library/renditions.h"
 #include "library/uploads.h"
+#include "metrics/metrics.h"
 #include "store/sqlite/sqlite_store.h"
 
 namespace hansard::cli {
@@ -104,6 +107,45 @@ Result<http::ServerOptions> listener(const Config& config) {
                       .tls = options.tls.given(),
                       .behind_proxy = behind_proxy}));
   return options;
+}
+
+// Never the listener of the routes: numbers may be for others than recordings are.
+Result<std::unique_ptr<http::Server>> open_metrics(const Config& config, metrics::Metrics& metrics,
+                                                   store::Store& store) {
+  const std::string listen = config.text("HANSARD_METRICS_LISTEN");
+  const size_t colon = listen.rfind(':');
+  http::ServerOptions options;
+  options.workers = 1;
+  options.allowed_hosts = split_names(config.text("HANSARD_ALLOWED_HOSTS"));
+  options.host = listen.substr(0, colon);
+  if (options.host.starts_with('[') && options.host.ends_with(']')) {
+    options.host = options.host.substr(1, options.host.size() - 2);
+  }
+  const auto refuse = [&](std::string_view why) {
+    return fail(ErrorCode::invalid_request, fmt::format("HANSARD_METRICS_LISTEN is \"{}\"; {}", listen, why));
+  };
+  constexpr std::string_view kAllowed =
+      "allowed is an address of this machine and a port, as in 127.0.0.1:9464";
+  if (colon == std::string::npos) return refuse(kAllowed);
+  const char* const end = listen.data() + listen.size();
+  const auto [stopped, error] = std::from_chars(listen.data() + colon + 1, end, options.port);
+  if (error != std::errc() || stopped != end) return refuse(kAllowed);
+  auto server = http::Server::open(options, metrics.routes(store));
+  if (server) return server;
+  return refuse(server.error().code == ErrorCode::conflict ? "another program has this port; choose another"
+                                                           : kAllowed);
+}
+
+void add_gauges(metrics::Metrics& metrics, const http::Server& server, const jobs::Slots& slots) {
+  const auto number = [](auto value) { return static_cast<double>(value); };
+  metrics.add_gauge("hansard_http_connections", "Connections of clients",
+                    [&, number] { return number(server.load().connections); });
+  metrics.add_gauge("hansard_event_streams", "Clients that follow events",
+                    [&, number] { return number(server.load().streams); });
+  metrics.add_gauge("hansard_slots", "Slots that run jobs or wait for some",
+                    [&, number] { return number(slots.alive()); });
+  metrics.add_gauge("hansard_slots_running", "Slots with a job in work",
+                    [&, number] { return number(slots.running()); });
 }
 
 std::chrono::milliseconds milliseconds(const Config& config, std::string_view key) {
@@ -194,7 +236,7 @@ Result<void> check_exposure(const Exposure& exposure) {
 }
 
 Result<void> serve(const Config& config, Interrupt& interrupt) {
-  const http::ServerOptions listens = TRY(listener(config));
+  http::ServerOptions listens = TRY(listener(config));
   TRY(check_lease(config));
   if (log::level() > log::Level::info) log::set_level(log::Level::info);
   const fs::path data = config.data_folder();
@@ -233,24 +275,33 @@ Result<void> serve(const Config& config, Interrupt& interrupt) {
     if (!capabilities.device_note.empty()) log::info("{}", capabilities.device_note);
   }
 
+  metrics::Metrics metrics;
   const jobs::FifoPolicy policy;
   jobs::Hub hub(*store);
+  hub.on_event([&](const jobs::Event& event) { metrics.happened(event); });
   hub_to_tell = &hub;
-  jobs::Slots slots({.count = static_cast<int>(config.integer("TRANSCRIPTION_WORKERS")),
-                     .poll_interval = milliseconds(config, "TRANSCRIPTION_QUEUE_POLL_INTERVAL"),
-                     .lease = milliseconds(config, "TRANSCRIPTION_LEASE_TIMEOUT"),
-                     .renew_interval = milliseconds(config, "TRANSCRIPTION_LEASE_RENEW_INTERVAL")},
-                    {.store = *store,
-                     .blobs = *blobs,
-                     .hub = hub,
-                     .policy = policy,
-                     .library = models,
-                     .artifacts = artifacts,
-                     .spool_folder = data / "spool",
-                     .auto_download = config.boolean("SPEECH_ENGINE_AUTO_DOWNLOAD"),
-                     .open_provider = [&](const engine::EngineOptions& options) {
-                       return open_provider(config, options);
-                     }});
+  jobs::Slots slots(
+      {.count = static_cast<int>(config.integer("TRANSCRIPTION_WORKERS")),
+       .poll_interval = milliseconds(config, "TRANSCRIPTION_QUEUE_POLL_INTERVAL"),
+       .lease = milliseconds(config, "TRANSCRIPTION_LEASE_TIMEOUT"),
+       .renew_interval = milliseconds(config, "TRANSCRIPTION_LEASE_RENEW_INTERVAL")},
+      {.store = *store,
+       .blobs = *blobs,
+       .hub = hub,
+       .policy = policy,
+       .library = models,
+       .artifacts = artifacts,
+       .spool_folder = data / "spool",
+       .auto_download = config.boolean("SPEECH_ENGINE_AUTO_DOWNLOAD"),
+       .open_provider =
+           [&](const engine::EngineOptions& options) -> Result<std::unique_ptr<engine::Provider>> {
+         engine::ProcessOptions process = TRY(provider_options(config, options));
+         process.on_start = [&](pid_t pid) { metrics.engine_started(pid); };
+         process.on_end = [&](pid_t pid, bool died) { metrics.engine_ended(pid, died); };
+         return engine::make_process_provider(std::move(process));
+       },
+       .on_claim = [&] { metrics.claimed(); },
+       .on_end = [&](const jobs::AttemptReport& report) { metrics.attempted(report); }});
   slots_to_tell = &slots;
 
   std::atomic<bool> draining = false;
@@ -276,11 +327,17 @@ Result<void> serve(const Config& config, Interrupt& interrupt) {
   http::Router router;
   api::add_contract_routes(router);
   api::v1::add_routes(router, services);
+  const bool with_metrics = !config.text("HANSARD_METRICS_LISTEN").empty();
+  if (with_metrics) listens.on_answer = [&](const http::Answered& answered) { metrics.answered(answered); };
   const auto server = TRY(http::Server::open(listens, std::move(router)));
+  add_gauges(metrics, *server, slots);
+  std::unique_ptr<http::Server> metrics_server;
+  if (with_metrics) metrics_server = TRY(open_metrics(config, metrics, *store));
   // The clock of the files. What an earlier server left has waited long enough: this one alone writes here.
   const int64_t started_ms = system_now_ms();
   auto control = TRY(Control::open(data, *store, *blobs));
   slots.start();
+  if (metrics_server) metrics_server->start();
   probing.start();
   server->start();
   if (listens.tls.given()) interrupt.on_hangup([&] { reload_tls(*server); });

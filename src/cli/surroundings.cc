@@ -84,8 +84,7 @@ models::Library open_library(const Config& config) {
   return models::Library(config.models_folder(), config.model_path(), {.token = config.text("HF_TOKEN")});
 }
 
-Result<std::unique_ptr<engine::Provider>> open_provider(const Config& config,
-                                                        const engine::EngineOptions& options) {
+Result<engine::ProcessOptions> provider_options(const Config& config, const engine::EngineOptions& options) {
   engine::ProcessOptions process;
   process.program = TRY(engine_program());
   process.engine = options;
@@ -101,7 +100,12 @@ Result<std::unique_ptr<engine::Provider>> open_provider(const Config& config,
     process.memory_limit_bytes = static_cast<uint64_t>(limit_mb) * 1'000'000;
   }
   process.gpu_code_folder = config.data_folder() / "gpu";
-  return engine::make_process_provider(std::move(process));
+  return process;
+}
+
+Result<std::unique_ptr<engine::Provider>> open_provider(const Config& config,
+                                                        const engine::EngineOptions& options) {
+  return engine::make_process_provider(TRY(provider_options(config, options)));
 }
 
 Diagnosis diagnose(const Config& config) {

@@ -8,6 +8,7 @@
 
 #include "base/config.h"
 #include "base/result.h"
+#include "engine/process/process_provider.h"
 #include "engine/provider.h"
 #include "models/library.h"
 
@@ -19,6 +20,7 @@ Result<std::filesystem::path> engine_program();
 models::Library open_library(const Config& config);
 
 // The local provider as the configuration and `options` say; starts nothing yet.
+Result<engine::ProcessOptions> provider_options(const Config& config, const engine::EngineOptions& options);
 Result<std::unique_ptr<engine::Provider>> open_provider(const Config& config,
                                                         const engine::EngineOptions& options);
 

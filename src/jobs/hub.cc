@@ -273,6 +273,7 @@ void Hub::read_rows() {
     for (const Row& row : rows) {
       const auto event = std::make_shared<Event>(event_from(row));
       last_id_ = *event->id;
+      if (on_event_) on_event_(*event);
       tell(event);
     }
   }

@@ -85,6 +85,9 @@ class Hub {
   Result<std::optional<std::vector<Event>>> replay(std::string_view user_id, std::string_view subject_id,
                                                    int64_t after, int64_t until) const;
 
+  // Told of every event that is a row, in their order, on the hub's thread. Before the first notice.
+  void on_event(std::function<void(const Event&)> told) { on_event_ = std::move(told); }
+
   // Of the store's notices those on channel "events". Any thread.
   void notice(const store::Notice& notice);
 
@@ -118,6 +121,7 @@ class Hub {
   void tell_segments(Live& live, bool all);
 
   store::Store& store_;
+  std::function<void(const Event&)> on_event_;
   mutable std::mutex mutex_;  // of followers, live jobs and last_id_
   std::vector<std::weak_ptr<Follower>> followers_;
   std::map<std::string, Live, std::less<>> live_;

@@ -82,13 +82,13 @@ class SlotObserver : public pipeline::Observer {
   }
   void words(const std::vector<transcript::Word>& words) override { workshop_.hub.words(job_, words); }
 
-  std::string stage_seconds() const {
-    bj::object result;
-    for (const auto& [stage, seconds] : seconds_) {
-      if (!stage.empty()) result[stage] = json::rounded(seconds, 3);
-    }
-    return json::to_text(result);
+  // By stage, so far.
+  std::map<std::string, double> stage_seconds() const {
+    std::map<std::string, double> result = seconds_;
+    result.erase("");
+    return result;
   }
+  double seconds() const { return std::chrono::duration<double>(Clock::now() - started_).count(); }
 
  private:
   // As the run went on so far; the first twentieth says nothing.
@@ -156,7 +156,17 @@ class Slots::Slot {
     // A cancel between the claim and this line had nobody to tell.
     if (!still_held(run->fence)) run->stop.request_stop();
     workshop_.hub.begin(job);
-    settle(job, *run, attempt(job, *run));
+    if (workshop_.on_claim) workshop_.on_claim();
+    SlotObserver observer(job, run->fence, workshop_);
+    const Result<Completion> result = attempt(job, *run, observer);
+    const bool held = settle(job, *run, result);
+    if (workshop_.on_end) {
+      workshop_.on_end({.error = result ? std::nullopt : std::optional(result.error()),
+                        .held = held,
+                        .stage_seconds = observer.stage_seconds(),
+                        .seconds = observer.seconds(),
+                        .audio_s = result ? result->duration_s : 0});
+    }
     workshop_.hub.finish(job);
     const std::lock_guard lock(slots_.mutex_);
     slots_.running_.erase(job.id);
@@ -201,7 +211,7 @@ class Slots::Slot {
     return provider_.get();
   }
 
-  Result<Completion> attempt(const Job& job, Run& run) {
+  Result<Completion> attempt(const Job& job, Run& run, SlotObserver& observer) {
     const bj::object given = TRY(json::parse_object(job.options));
     auto options = parse_options(given);
     if (!options) {
@@ -211,7 +221,6 @@ class Slots::Slot {
     options->pipeline.auto_download = workshop_.auto_download;
     pipeline::Recording recording = TRY(open_recording(job));
     engine::Provider* provider = TRY(provider_for(options->engine));
-    SlotObserver observer(job, run.fence, workshop_);
     // A crash counts against the job, which gets its next attempt from the queue.
     const pipeline::Resources resources{*provider, workshop_.library,
                                         options->use_cache ? &workshop_.artifacts : nullptr,
@@ -243,13 +252,16 @@ class Slots::Slot {
     }
     completion.provider = document.provider;
     completion.model = document.transcription_model;
-    completion.stage_seconds = observer.stage_seconds();
+    bj::object stages;
+    for (const auto& [stage, seconds] : observer.stage_seconds()) stages[stage] = json::rounded(seconds, 3);
+    completion.stage_seconds = json::to_text(stages);
     // The blob before the row that names it.
     TRY(workshop_.blobs.put(completion.output_key, completion.document));
     return completion;
   }
 
-  void settle(const Job& job, Run& run, const Result<Completion>& result) {
+  // Whether the job was still this slot's.
+  bool settle(const Job& job, Run& run, const Result<Completion>& result) {
     bool held = true;
     const auto written = workshop_.store.write([&](Transaction& transaction) -> Result<void> {
       if (result) {
@@ -274,6 +286,7 @@ class Slots::Slot {
     }
     // A transcript that no row names.
     if (result && (!written || !held)) (void)workshop_.blobs.remove(result->output_key);
+    return written && held;
   }
 
   Slots& slots_;

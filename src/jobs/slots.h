@@ -9,6 +9,7 @@
 #include <map>
 #include <memory>
 #include <mutex>
+#include <optional>
 #include <string>
 #include <thread>
 #include <vector>
@@ -28,6 +29,15 @@ struct SlotOptions {
   std::chrono::milliseconds renew_interval{0};  // 0: a third of the lease
 };
 
+// How an attempt at a job ended.
+struct AttemptReport {
+  std::optional<Error> error;
+  bool held = true;  // false: the job was canceled or given to another meanwhile, and nothing was written
+  std::map<std::string, double> stage_seconds;
+  double seconds = 0;
+  double audio_s = 0;  // of the recording, where it was completed
+};
+
 // What slots work with; everything outlives them.
 struct Workshop {
   store::Store& store;
@@ -40,6 +50,9 @@ struct Workshop {
   bool auto_download = true;
   // An engine for one slot, as the configuration says; the options are a job's wishes.
   std::function<Result<std::unique_ptr<engine::Provider>>(const engine::EngineOptions&)> open_provider;
+  // Told of attempts, on the slot's thread. May be empty.
+  std::function<void()> on_claim;
+  std::function<void(const AttemptReport&)> on_end;
 };
 
 class Slots {

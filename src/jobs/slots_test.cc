@@ -148,7 +148,9 @@ class SlotsModel : public testing::Test {
                  .open_provider =
                      [this](const engine::EngineOptions&) -> Result<std::unique_ptr<engine::Provider>> {
                    return std::make_unique<FakeProvider>(script_);
-                 }});
+                 },
+                 .on_claim = [this] { ++claims_; },
+                 .on_end = [this](const AttemptReport& report) { reports_.push_back(report); }});
   }
   ~SlotsModel() override {
     slots_->drain(0ms);
@@ -214,6 +216,8 @@ class SlotsModel : public testing::Test {
   Script script_;
   FifoPolicy policy_;
   int files_ = 0;
+  std::atomic<int> claims_ = 0;
+  std::vector<AttemptReport> reports_;  // of the one slot; to be read once it is drained
   models::Library library_{folder_ / "models", {models_folder()}};
   pipeline::Artifacts artifacts_{folder_ / "cache", 1ULL << 30};
   std::unique_ptr<blob::Blobs> blobs_ = std::move(blob::open_file_blobs(folder_ / "blobs").value());
@@ -253,6 +257,36 @@ TEST_F(SlotsModel, AnEngineThatDiesOnceCostsAnAttempt) {
   const Job done = ended(enqueue_file(tone(440)));
   EXPECT_EQ(done.status, Status::completed);
   EXPECT_EQ(done.crashes, 1);
+}
+
+TEST_F(SlotsModel, EachAttemptIsReported) {
+  script_.transcribe_crashes = 1;
+  slots_->start();
+  EXPECT_EQ(ended(enqueue_file(tone(440))).status, Status::completed);
+  slots_->drain(10s);
+  EXPECT_EQ(claims_, 2);
+  ASSERT_EQ(reports_.size(), 2U);
+  EXPECT_EQ(reports_[0].error->code, ErrorCode::engine_crashed);
+  EXPECT_TRUE(reports_[0].held);
+  EXPECT_EQ(reports_[0].audio_s, 0);
+  EXPECT_FALSE(reports_[1].error);
+  EXPECT_TRUE(reports_[1].stage_seconds.contains("transcribing"));
+  EXPECT_GT(reports_[1].seconds, 0);
+  EXPECT_GT(reports_[1].audio_s, 0);
+}
+
+TEST_F(SlotsModel, ACanceledAttemptIsReportedAsTakenAway) {
+  script_.hangs = true;
+  slots_->start();
+  const std::string id = enqueue_file(tone(440));
+  script_.began.acquire();
+  in([&](Transaction& transaction) -> Result<void> {
+    TRY(cancel(transaction, id));
+    return {};
+  });
+  slots_->drain(10s);
+  ASSERT_EQ(reports_.size(), 1U);
+  EXPECT_FALSE(reports_[0].held);
 }
 
 TEST_F(SlotsModel, AnEngineThatDiesEveryTimeFailsTheJob) {

@@ -32,15 +32,6 @@ constexpr int kNice = 10;
 // How often memory and silence are looked at while a request is in work.
 constexpr auto kWatchInterval = std::chrono::milliseconds(500);
 
-uint64_t resident_bytes(pid_t pid) {
-  Result<std::string> statm = read_file(fmt::format("/proc/{}/statm", pid), 4096);
-  if (!statm) return 0;
-  // The first number is the address space, the second what of it is resident; both in pages.
-  char* rest = nullptr;
-  (void)std::strtoull(statm->c_str(), &rest, 10);
-  return std::strtoull(rest, nullptr, 10) * static_cast<uint64_t>(::sysconf(_SC_PAGESIZE));
-}
-
 // How long a process has computed, in all its threads.
 std::chrono::nanoseconds cpu_time(pid_t pid) {
   clockid_t clock = 0;
@@ -130,12 +121,7 @@ class ProcessProvider : public Provider {
     return trusted(turns_from_json(*TRY(trusted(json::get_array(done.header, "turns")))));
   }
 
-  void close() override {
-    channel_.reset();
-    if (child_.running() && !child_.wait_for(limits::kEngineCancelGrace)) child_.kill(SIGKILL);
-    child_ = ChildProcess();
-    loaded_.clear();
-  }
+  void close() override { end(false); }
 
  private:
   // ---- the child
@@ -143,13 +129,28 @@ class ProcessProvider : public Provider {
   // One that is beyond asking.
   void end_child() {
     child_.kill(SIGKILL);
-    close();
+    end(true);
   }
 
   Result<void> ensure_started() {
-    if (channel_ && child_.running() && !child_.wait_for(std::chrono::milliseconds(0))) return {};
-    close();
+    if (channel_ && child_.running()) {
+      const auto exit = child_.wait_for(std::chrono::milliseconds(0));
+      if (!exit) return {};
+      end(!exit->ok());
+    } else {
+      close();
+    }
     return start();
+  }
+
+  // `died`: it was not asked to end, nor had it nothing to do.
+  void end(bool died) {
+    channel_.reset();
+    const pid_t pid = child_.pid();
+    if (child_.running() && !child_.wait_for(limits::kEngineCancelGrace)) child_.kill(SIGKILL);
+    child_ = ChildProcess();
+    loaded_.clear();
+    if (pid > 0 && options_.on_end) options_.on_end(pid, died);
   }
 
   // Which GPUs there are, where their libraries lie, and where the driver keeps the code it compiles for a
@@ -176,6 +177,7 @@ class ProcessProvider : public Provider {
     if (log::level() <= log::Level::debug) child.descriptors.emplace_back(2, STDERR_FILENO);
     child.limits.nice = kNice;
     child_ = TRY(ChildProcess::start(child));
+    if (options_.on_start) options_.on_start(child_.pid());
     channel_ = std::make_unique<Channel>(std::move(ours));
     theirs.reset();
     Result<void> greeted = greet();

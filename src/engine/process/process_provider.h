@@ -2,9 +2,12 @@
 // replaced when it dies, hangs or grows too large.
 #pragma once
 
+#include <sys/types.h>
+
 #include <chrono>
 #include <cstdint>
 #include <filesystem>
+#include <functional>
 #include <memory>
 #include <optional>
 
@@ -21,6 +24,9 @@ struct ProcessOptions {
   std::optional<uint64_t> memory_limit_bytes;  // resident; over it the child is killed: out_of_memory
   // A child that says nothing for so long while a request is in work is killed: engine_timeout.
   std::chrono::milliseconds silence = limits::kEngineSilence;
+  // Told of each child, on the calling thread; `died`: it crashed, hung or grew too large.
+  std::function<void(pid_t)> on_start;
+  std::function<void(pid_t, bool died)> on_end;
   std::filesystem::path gpu_code_folder;  // where a GPU's driver keeps what it compiled; empty: nowhere
 };
 
