@@ -213,18 +213,32 @@ std::string Contract::violation(const Exchange& exchange) {
 
 namespace {
 
-std::mutex ports_mutex;
-std::set<uint16_t>& ports() {
-  static std::set<uint16_t> ports;
-  return ports;
+std::mutex servers_mutex;
+// By port: what none of its answers may hold.
+std::map<uint16_t, std::vector<std::string>>& servers() {
+  static std::map<uint16_t, std::vector<std::string>> servers;
+  return servers;
+}
+
+std::string leak(const Exchange& exchange, const std::vector<std::string>& secrets) {
+  for (const std::string& secret : secrets) {
+    if (exchange.response.body.find(secret) != std::string::npos) return "its body holds " + secret;
+    for (const auto& [name, value] : exchange.response.headers) {
+      if (value.find(secret) != std::string::npos) return "its header " + name + " holds " + secret;
+    }
+  }
+  return {};
 }
 
 void witness(const Exchange& exchange) {
+  std::string wrong;
   {
-    const std::lock_guard lock(ports_mutex);
-    if (!ports().contains(exchange.port)) return;
+    const std::lock_guard lock(servers_mutex);
+    const auto server = servers().find(exchange.port);
+    if (server == servers().end()) return;
+    wrong = leak(exchange, server->second);
   }
-  const std::string wrong = Contract::of_this_build().violation(exchange);
+  if (wrong.empty()) wrong = Contract::of_this_build().violation(exchange);
   if (wrong.empty()) return;
   ADD_FAILURE() << "the contract is broken by the answer " << exchange.response.status << " to "
                 << exchange.method << " " << exchange.target << "\n"
@@ -233,9 +247,9 @@ void witness(const Exchange& exchange) {
 
 }  // namespace
 
-void hold_to_contract(uint16_t port) {
-  const std::lock_guard lock(ports_mutex);
-  ports().insert(port);
+void hold_to_contract(uint16_t port, std::vector<std::string> secrets) {
+  const std::lock_guard lock(servers_mutex);
+  servers()[port] = std::move(secrets);
   http::Client::show_to(witness);
 }
 

@@ -7,6 +7,7 @@
 #include <mutex>
 #include <string>
 #include <string_view>
+#include <vector>
 
 #include "base/json.h"
 #include "http/router.h"
@@ -48,7 +49,7 @@ class Contract {
 };
 
 // From now on every answer of a server on this port that a test's client gets is held to the contract of this
-// build; one that breaks it fails the test that runs.
-void hold_to_contract(uint16_t port);
+// build, and must not hold any of `secrets`: paths and tokens. One that breaks this fails the test that runs.
+void hold_to_contract(uint16_t port, std::vector<std::string> secrets = {});
 
 }  // namespace hansard

@@ -221,5 +221,25 @@ TEST(Contract, IsHeldAgainstEveryAnswerOfAWatchedServer) {
                           "the contract is broken by the answer 200 to GET /api/v1/health");
 }
 
+// So does one that tells a secret, in what it says or in the lines before it.
+TEST(Contract, NoAnswerOfAWatchedServerTellsASecret) {
+  http::Router router;
+  router.get("/api/v1/health", [](http::Request& request) -> http::Answer {
+    http::Response response = http::json_response(200, R"({"status":"ok"})");
+    if (request.query_value("in") == "header") response.with("X-Folder", "/srv/hansard/data");
+    if (request.query_value("in") == "body") response.body = std::string(R"({"status":"/srv/hansard/data"})");
+    return response;
+  });
+  const auto server = http::Server::open({.host = "127.0.0.1", .port = 0}, std::move(router)).value();
+  server->start();
+  lying_port = server->port();
+  hold_to_contract(lying_port, {"/srv/hansard"});
+  EXPECT_EQ(http::Client(lying_port).request("GET", "/api/v1/health").status, 200);
+  EXPECT_NONFATAL_FAILURE(http::Client(lying_port).request("GET", "/api/v1/health?in=body"),
+                          "its body holds /srv/hansard");
+  EXPECT_NONFATAL_FAILURE(http::Client(lying_port).request("GET", "/api/v1/health?in=header"),
+                          "its header x-folder holds /srv/hansard");
+}
+
 }  // namespace
 }  // namespace hansard

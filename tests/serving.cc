@@ -1,6 +1,7 @@
 #include "serving.h"
 
 #include <fcntl.h>
+#include <gtest/gtest.h>
 
 #include <charconv>
 #include <thread>
@@ -12,6 +13,27 @@ namespace hansard {
 
 using namespace std::chrono_literals;
 
+namespace {
+
+constexpr const char* kToken = "HF_TOKEN=hf_nobodyMayReadThisOne";
+
+// What no client may read: where things lie, and tokens.
+std::vector<std::string> secrets_of(const std::vector<std::string>& environment) {
+  std::vector<std::string> secrets;
+  for (const std::string& variable : environment) {
+    for (const std::string_view name :
+         {"HOME=", "HANSARD_DATA_DIR=", "HANSARD_MODEL_PATH=", "SPEECH_ENGINE_CACHE_DIR=", "HF_TOKEN="}) {
+      if (!variable.starts_with(name)) continue;
+      const std::string value = variable.substr(name.size());
+      // "none" is no secret.
+      if (value.starts_with('/') || value.starts_with("hf_")) secrets.push_back(value);
+    }
+  }
+  return secrets;
+}
+
+}  // namespace
+
 Serving::Serving(std::filesystem::path program, std::filesystem::path log,
                  std::vector<std::string> environment, std::vector<std::string> flags)
     : log_(std::move(log)) {
@@ -19,7 +41,9 @@ Serving::Serving(std::filesystem::path program, std::filesystem::path log,
   ChildOptions options;
   options.argv = {program.string(), "serve", "--port", "0"};
   options.argv.insert(options.argv.end(), flags.begin(), flags.end());
-  options.environment = std::move(environment);
+  // There is always a token that could be told.
+  environment.emplace_back(kToken);
+  options.environment = environment;
   options.descriptors = {{1, output.get()}, {2, output.get()}};
   child_ = ChildProcess::start(options).value();
   constexpr std::string_view kListens = "listens on http://127.0.0.1:";
@@ -29,7 +53,13 @@ Serving::Serving(std::filesystem::path program, std::filesystem::path log,
     if (at == std::string::npos || text.find('\n', at) == std::string::npos) continue;
     std::from_chars(text.data() + at + kListens.size(), text.data() + text.size(), port_);
   }
-  if (listens()) hold_to_contract(port_);
+  if (listens()) hold_to_contract(port_, secrets_of(environment));
+}
+
+Serving::~Serving() {
+  // Logs are for who runs the server; tokens are for nobody.
+  EXPECT_EQ(log().find(std::string_view(kToken).substr(std::string_view("HF_TOKEN=").size())),
+            std::string::npos);
 }
 
 std::string Serving::log() const {

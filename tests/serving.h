@@ -1,4 +1,5 @@
-// `hansard serve` as its own process, on any free port. All its answers are held to the contract.
+// `hansard serve` as its own process, on any free port. All its answers are held to the contract,
+// which tells no path and no token.
 #pragma once
 
 #include <cstdint>
@@ -19,6 +20,9 @@ class Serving {
   // whole environment, `flags` come after "serve --port 0".
   Serving(std::filesystem::path program, std::filesystem::path log, std::vector<std::string> environment,
           std::vector<std::string> flags = {});
+
+  ~Serving();
+  Serving(Serving&&) = default;
 
   // Whether it came to listen; else it has ended.
   bool listens() const { return port_ != 0; }
