@@ -12,6 +12,7 @@
 #include <fmt/format.h>
 
 #include "base/file.h"
+#include "base/parts_folder.h"
 
 namespace hansard {
 namespace {
@@ -19,12 +20,6 @@ namespace {
 namespace fs = std::filesystem;
 
 constexpr auto kPatience = std::chrono::minutes(5);
-
-fs::path deps_folder() {
-  if (const char* folder = std::getenv("HANSARD_DEPS_DIR")) return folder;
-  if (const char* cache = std::getenv("XDG_CACHE_HOME")) return fs::path(cache) / "hansard-deps";
-  return fs::path(std::getenv("HOME")) / ".cache/hansard-deps";
-}
 
 std::string hansard() {
   return HANSARD_BINARY_DIR "/bin/hansard";
@@ -42,11 +37,11 @@ Program::~Program() {
 }
 
 fs::path Program::recording(const std::string& name) {
-  return deps_folder() / "recordings" / name;
+  return parts_folder() / "recordings" / name;
 }
 
 fs::path Program::models() {
-  return deps_folder() / "models";
+  return parts_folder() / "models";
 }
 
 fs::path Program::write(const std::string& name, const std::string& bytes) const {

@@ -13,6 +13,7 @@
 #include <toml++/toml.h>
 
 #include "base/file.h"
+#include "base/spelling.h"
 
 namespace hansard {
 namespace {
@@ -92,13 +93,6 @@ size_t index_of(std::string_view name) {
   return static_cast<size_t>(found - kKeys.begin());
 }
 
-std::string lower(std::string_view text) {
-  std::string result(text);
-  std::transform(result.begin(), result.end(), result.begin(),
-                 [](unsigned char c) { return static_cast<char>(std::tolower(c)); });
-  return result;
-}
-
 tl::unexpected<Error> not_allowed(const ConfigKey& key, std::string_view value, std::string_view allowed) {
   return fail(ErrorCode::invalid_request,
               fmt::format("{} is \"{}\"; allowed is {}", key.name, key.secret ? "***" : value, allowed));
@@ -152,21 +146,6 @@ Result<void> check(const ConfigKey& key, std::string_view value) {
     }
   }
   return {};
-}
-
-size_t edit_distance(std::string_view a, std::string_view b) {
-  std::vector<size_t> row(b.size() + 1);
-  for (size_t j = 0; j <= b.size(); ++j) row[j] = j;
-  for (size_t i = 1; i <= a.size(); ++i) {
-    size_t diagonal = row[0];
-    row[0] = i;
-    for (size_t j = 1; j <= b.size(); ++j) {
-      const size_t above = row[j];
-      row[j] = std::min({above + 1, row[j - 1] + 1, diagonal + (a[i - 1] == b[j - 1] ? 0 : 1)});
-      diagonal = above;
-    }
-  }
-  return row[b.size()];
 }
 
 std::string_view nearest_key(std::string_view name) {

@@ -2,9 +2,10 @@
 
 #include <algorithm>
 #include <array>
-#include <cctype>
 
 #include <fmt/format.h>
+
+#include "base/spelling.h"
 
 namespace hansard {
 namespace {
@@ -61,13 +62,6 @@ constexpr std::array<Language, 100> kLanguages{{
     {"yi", "Yiddish"},     {"yo", "Yoruba"},
     {"yue", "Cantonese"},  {"zh", "Chinese"},
 }};
-
-std::string lower(std::string_view text) {
-  std::string result(text);
-  std::transform(result.begin(), result.end(), result.begin(),
-                 [](unsigned char c) { return static_cast<char>(std::tolower(c)); });
-  return result;
-}
 
 }  // namespace
 

@@ -15,6 +15,7 @@
 #include "base/id.h"
 #include "base/limits.h"
 #include "base/log.h"
+#include "base/spelling.h"
 #include "blob/file/file_blobs.h"
 #include "cli/cache_command.h"
 #include "cli/control.h"
@@ -77,9 +78,7 @@ std::vector<std::string> split_names(const std::string& list) {
     const size_t comma = std::min(list.find(',', at), list.size());
     std::string name = list.substr(at, comma - at);
     std::erase(name, ' ');
-    std::transform(name.begin(), name.end(), name.begin(),
-                   [](unsigned char c) { return static_cast<char>(std::tolower(c)); });
-    if (!name.empty()) names.push_back(std::move(name));
+    if (!name.empty()) names.push_back(lower(name));
     at = comma + 1;
   }
   return names;

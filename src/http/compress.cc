@@ -8,6 +8,7 @@
 #include <stdexcept>
 
 #include "base/limits.h"
+#include "base/spelling.h"
 #include "http/field.h"
 
 namespace hansard::http {

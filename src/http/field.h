@@ -7,7 +7,6 @@
 namespace hansard::http {
 
 std::string_view trim(std::string_view text);  // without blanks and tabs around it
-std::string lower(std::string_view text);      // of ASCII letters
 
 // Takes the first element off a list, without blanks around it: "a, b" gives "a" and leaves " b". A separator
 // within quotes is none.

@@ -7,6 +7,7 @@
 
 #include <fmt/format.h>
 
+#include "base/spelling.h"
 #include "http/field.h"
 
 namespace hansard::http {

@@ -4,6 +4,7 @@
 #include <optional>
 
 #include "base/limits.h"
+#include "base/spelling.h"
 #include "http/field.h"
 
 namespace hansard::http {

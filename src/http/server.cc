@@ -26,6 +26,7 @@
 #include "base/json.h"
 #include "base/limits.h"
 #include "base/log.h"
+#include "base/spelling.h"
 #include "http/compress.h"
 #include "http/field.h"
 #include "http/forwarded.h"

@@ -7,7 +7,6 @@
 
 #include <atomic>
 #include <cmath>
-#include <cstdlib>
 #include <semaphore>
 
 #include <fmt/format.h>
@@ -15,6 +14,7 @@
 #include "base/hash.h"
 #include "base/json.h"
 #include "base/limits.h"
+#include "base/parts_folder.h"
 #include "base/temporary_folder.h"
 #include "blob/file/file_blobs.h"
 #include "store/sqlite/sqlite_store.h"
@@ -84,13 +84,6 @@ class FakeProvider : public engine::Provider {
  private:
   Script& script_;
 };
-
-std::filesystem::path models_folder() {
-  if (const char* folder = std::getenv("HANSARD_DEPS_DIR")) return std::filesystem::path(folder) / "models";
-  if (const char* cache = std::getenv("XDG_CACHE_HOME"))
-    return std::filesystem::path(cache) / "hansard-deps/models";
-  return std::filesystem::path(std::getenv("HOME")) / ".cache/hansard-deps/models";
-}
 
 // A second of a tone, as a WAV file.
 std::string tone(double hertz) {
@@ -218,7 +211,7 @@ class SlotsModel : public testing::Test {
   int files_ = 0;
   std::atomic<int> claims_ = 0;
   std::vector<AttemptReport> reports_;  // of the one slot; to be read once it is drained
-  models::Library library_{folder_ / "models", {models_folder()}};
+  models::Library library_{folder_ / "models", {parts_folder() / "models"}};
   pipeline::Artifacts artifacts_{folder_ / "cache", 1ULL << 30};
   std::unique_ptr<blob::Blobs> blobs_ = std::move(blob::open_file_blobs(folder_ / "blobs").value());
   std::unique_ptr<store::Store> store_ = std::move(store::open_sqlite(folder_ / "hansard.db").value());

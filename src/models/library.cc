@@ -3,7 +3,6 @@
 #include <sys/stat.h>
 
 #include <algorithm>
-#include <cctype>
 #include <cerrno>
 #include <map>
 #include <utility>
@@ -12,6 +11,7 @@
 
 #include "base/file.h"
 #include "base/log.h"
+#include "base/spelling.h"
 #include "models/fetch.h"
 #include "models/hub.h"
 #include "models/import.h"
@@ -29,10 +29,7 @@ namespace fs = std::filesystem;
 // The id that a name stands for, known to the catalog or not.
 std::string id_of(std::string_view name, std::span<const Model> catalog) {
   if (const Model* model = find_model(name, catalog)) return model->id;
-  std::string id(name);
-  std::transform(id.begin(), id.end(), id.begin(),
-                 [](unsigned char c) { return static_cast<char>(std::tolower(c)); });
-  return id;
+  return lower(name);
 }
 
 // The command that brings a model to this machine or repairs it.

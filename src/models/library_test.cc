@@ -2,6 +2,7 @@
 
 #include <gtest/gtest.h>
 
+#include "base/parts_folder.h"
 #include "models/test_models.h"
 
 namespace hansard::models {
@@ -133,12 +134,7 @@ TEST(Library, VerifyReadsEveryByte) {
 
 // The models that the build fetched are those of the catalog, byte for byte.
 TEST(Library, FetchedPartsAreTheCatalogs) {
-  const char* set = std::getenv("HANSARD_DEPS_DIR");
-  const char* cache = std::getenv("XDG_CACHE_HOME");
-  const char* home = std::getenv("HOME");
-  const fs::path parts = set != nullptr     ? fs::path(set)
-                         : cache != nullptr ? fs::path(cache) / "hansard-deps"
-                                            : fs::path(home == nullptr ? "" : home) / ".cache/hansard-deps";
+  const fs::path parts = parts_folder();
   if (!fs::exists(parts / "models")) GTEST_SKIP() << "no fetched models in " << parts;
   TemporaryFolder folder;
   const Library library(folder / "own", {parts / "models"});

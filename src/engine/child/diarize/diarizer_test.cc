@@ -5,29 +5,20 @@
 #include <gtest/gtest.h>
 
 #include <cmath>
-#include <cstdlib>
-#include <filesystem>
 #include <set>
 
 #include "base/file.h"
+#include "base/parts_folder.h"
 #include "base/process.h"
 
 namespace hansard::engine {
 namespace {
 
-namespace fs = std::filesystem;
-
-fs::path deps_folder() {
-  if (const char* folder = std::getenv("HANSARD_DEPS_DIR")) return folder;
-  if (const char* cache = std::getenv("XDG_CACHE_HOME")) return fs::path(cache) / "hansard-deps";
-  return fs::path(std::getenv("HOME")) / ".cache/hansard-deps";
-}
-
 ModelFiles files(const std::string& id, const std::vector<std::string>& names) {
   ModelFiles result;
   result.id = id;
   for (const std::string& name : names) {
-    result.files.push_back({name, open_for_read(deps_folder() / "models" / id / name).value()});
+    result.files.push_back({name, open_for_read(parts_folder() / "models" / id / name).value()});
   }
   return result;
 }
@@ -50,7 +41,7 @@ class DiarizerModel : public testing::Test {
   static std::string conversation() {
     const Result<ChildOutput> output =
         run_child({.argv = {"ffmpeg", "-v", "error", "-i",
-                            (deps_folder() / "recordings/endgame_nagg_nell.wav").string(), "-ac", "1", "-ar",
+                            (parts_folder() / "recordings/endgame_nagg_nell.wav").string(), "-ac", "1", "-ar",
                             "16000", "-f", "s16le", "-"}},
                   std::chrono::seconds(60), 16 << 20);
     EXPECT_TRUE(output && output->exit.ok());

@@ -17,6 +17,7 @@
 #include "base/audio.h"
 #include "base/fd.h"
 #include "base/file.h"
+#include "base/parts_folder.h"
 #include "engine/model_files.h"
 
 namespace hansard::engine::testing {
@@ -36,12 +37,6 @@ class Sound {
   UniqueFd fd_;
   Pcm pcm_;
 };
-
-inline std::filesystem::path parts_folder() {
-  if (const char* folder = std::getenv("HANSARD_DEPS_DIR")) return folder;
-  if (const char* cache = std::getenv("XDG_CACHE_HOME")) return std::filesystem::path(cache) / "hansard-deps";
-  return std::filesystem::path(std::getenv("HOME")) / ".cache/hansard-deps";
-}
 
 inline ModelFiles open_model(const std::string& id, const std::string& kind) {
   ModelFiles model{id, kind, {}};

@@ -2,24 +2,14 @@
 
 #include <gtest/gtest.h>
 
-#include <cstdlib>
-#include <filesystem>
-
 #include "base/file.h"
+#include "base/parts_folder.h"
 
 namespace hansard::engine::whisper {
 namespace {
 
-namespace fs = std::filesystem;
-
-fs::path deps_folder() {
-  if (const char* folder = std::getenv("HANSARD_DEPS_DIR")) return folder;
-  if (const char* cache = std::getenv("XDG_CACHE_HOME")) return fs::path(cache) / "hansard-deps";
-  return fs::path(std::getenv("HOME")) / ".cache/hansard-deps";
-}
-
 Tokenizer load(const std::string& model) {
-  return Tokenizer::parse(read_file(deps_folder() / "models" / model / "tokenizer.json", 64 << 20).value())
+  return Tokenizer::parse(read_file(parts_folder() / "models" / model / "tokenizer.json", 64 << 20).value())
       .value();
 }
 

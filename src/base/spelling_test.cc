@@ -1,0 +1,22 @@
+#include "base/spelling.h"
+
+#include <gtest/gtest.h>
+
+namespace hansard {
+namespace {
+
+TEST(Spelling, LowerLeavesAllButAsciiLetters) {
+  EXPECT_EQ(lower("Whisper-Large_V3"), "whisper-large_v3");
+  EXPECT_EQ(lower("GRÜN [Z]"), "grÜn [z]");
+}
+
+TEST(Spelling, DistanceCountsEdits) {
+  EXPECT_EQ(edit_distance("", ""), 0U);
+  EXPECT_EQ(edit_distance("base", ""), 4U);
+  EXPECT_EQ(edit_distance("bsae", "base"), 2U);
+  EXPECT_EQ(edit_distance("kitten", "sitting"), 3U);
+  EXPECT_EQ(edit_distance("small", "smal"), 1U);
+}
+
+}  // namespace
+}  // namespace hansard
