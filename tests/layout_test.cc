@@ -2,6 +2,7 @@
 
 #include <gtest/gtest.h>
 
+#include <algorithm>
 #include <filesystem>
 #include <fstream>
 #include <functional>
@@ -105,6 +106,41 @@ TEST(Layout, HeavyLibrariesStayOutOfHeaders) {
     if (entry.path().extension() != ".h") continue;
     EXPECT_FALSE(std::regex_search(read(entry.path()), heavy)) << entry.path();
   }
+}
+
+// The text of every string in the sources, with those that stand beside each other as one.
+std::string all_strings() {
+  std::string text;
+  for (const auto& entry : fs::recursive_directory_iterator(kSource)) {
+    if (entry.path().extension() == ".cc") text += read(entry.path());
+  }
+  return std::regex_replace(text, std::regex("\"\\s*\n\\s*\""), "");
+}
+
+TEST(Troubleshooting, WhatItQuotesIsWhatTheProgramSays) {
+  const std::string page = read(fs::path(HANSARD_SOURCE_DIR) / "docs/troubleshooting.md");
+  const std::string strings = all_strings();
+  const std::string ellipsis = "…";
+  size_t quotes = 0;
+  std::istringstream lines(page);
+  for (std::string line; std::getline(lines, line);) {
+    const std::string speaker = "hansard: ";
+    if (!line.starts_with(speaker)) continue;
+    ++quotes;
+    std::string rest = line.substr(speaker.size());
+    while (!rest.empty()) {
+      const size_t end = std::min(rest.find(ellipsis), rest.size());
+      std::string part = rest.substr(0, end);
+      rest.erase(0, std::min(end + ellipsis.size(), rest.size()));
+      // Around what is filled in, and between two messages of which one holds the other, there is
+      // punctuation.
+      part.erase(0, part.find_first_not_of(" :;,.\"()"));
+      while (!part.empty() && std::string(" :;,.\"()").find(part.back()) != std::string::npos)
+        part.pop_back();
+      EXPECT_NE(strings.find(part), std::string::npos) << line << "\nhas: " << part;
+    }
+  }
+  EXPECT_GT(quotes, 10U);
 }
 
 }  // namespace
