@@ -216,8 +216,8 @@ class Run {
   }
 
   Result<engine::Plan> make_plan() {
-    plan_key_ = TRY(plan_key()).hex();
     const Key artifact = TRY(plan_key());
+    plan_key_ = artifact.hex();
     if (auto bytes = load(artifact)) {
       if (auto object = json::parse_object(*bytes)) {
         if (auto plan = engine::plan_from_json(*object)) return std::move(*plan);
@@ -256,7 +256,7 @@ class Run {
     for (size_t i = 0; i < plan.groups.size(); ++i) {
       groups_[i] = load_group(plan, static_cast<int>(i));
     }
-    tell_of_words(plan);
+    tell_of_words();
     TRY(again_after_crash<void>(with_.transcribe_crashes, [&] { return decode_missing(plan); }));
     std::vector<transcript::Word> words;
     for (size_t i = 0; i < groups_.size(); ++i) append_words(*groups_[i], words);
@@ -292,18 +292,18 @@ class Run {
     return with_.provider.transcribe(sound, request, sink, stop_);
   }
 
-  void take_group(const engine::Plan& plan, engine::GroupText text) {
+  void take_group(engine::GroupText text) {
     const auto index = static_cast<size_t>(text.group);
     const Key artifact = group_key(text.group);
     seam("pipeline.group_decoded", artifact.file_name());
     save(artifact, bj::serialize(engine::to_json(text)));
     seam("pipeline.group_saved", artifact.file_name());
     groups_[index] = std::move(text);
-    tell_of_words(plan);
+    tell_of_words();
   }
 
   // Words are told of in order, once all groups before them are there.
-  void tell_of_words(const engine::Plan&) {
+  void tell_of_words() {
     for (; told_ < groups_.size() && groups_[told_]; ++told_) {
       std::vector<transcript::Word> words;
       append_words(*groups_[told_], words);
@@ -448,7 +448,7 @@ class Run {
       if (text.windows.size() != static_cast<size_t>(group.window_count)) {
         return fail(ErrorCode::engine_crashed, "the engine process gave an answer that cannot be");
       }
-      run_.take_group(plan_, std::move(text));
+      run_.take_group(std::move(text));
       return {};
     }
 
