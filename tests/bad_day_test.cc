@@ -398,6 +398,17 @@ TEST_F(BadDayModel, CancelFreesTheSlotAtEachStageOfTheEngine) {
   EXPECT_EQ(text(server.wait_for_end(submit(server)), "status"), "completed");
 }
 
+TEST_F(BadDayModel, CancelFreesTheSlotWhileFfmpegSaysNothing) {
+  fs::create_directory(folder_ / "path");
+  const fs::path ffmpeg = write("path/ffmpeg", "#!/bin/sh\nexec sleep 1000\n");
+  fs::permissions(ffmpeg, fs::perms::owner_all);
+  Serving server = serve({fmt::format("PATH={}:{}", ffmpeg.parent_path().string(), std::getenv("PATH"))});
+  ASSERT_TRUE(server.listens()) << server.log();
+  const std::string id = submit(server);
+  wait_for_stage(server, id, "preparing");
+  expect_cancel_frees_the_slot(server, id);
+}
+
 TEST_F(BadDayModel, CancelFreesTheSlotWhileAModelIsFetched) {
   // Takes connections and says nothing.
   const UniqueFd hub(::socket(AF_INET, SOCK_STREAM | SOCK_CLOEXEC, 0));

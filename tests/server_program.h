@@ -25,7 +25,11 @@ class ServerProgram : public Program {
   Serving serve(std::vector<std::string> more = {}, std::vector<std::string> flags = {},
                 const std::filesystem::path& program = HANSARD_BINARY_DIR "/bin/hansard") const {
     std::vector<std::string> environment = server_environment();
-    environment.insert(environment.end(), more.begin(), more.end());
+    for (const std::string& variable : more) {
+      const std::string name = variable.substr(0, variable.find('=') + 1);
+      std::erase_if(environment, [&](const std::string& other) { return other.starts_with(name); });
+      environment.push_back(variable);
+    }
     return {program, folder_ / "server.log", environment, std::move(flags)};
   }
   static std::string url(const Serving& server) {

@@ -6,7 +6,7 @@
 namespace hansard::engine {
 namespace {
 
-class VoiceActivityTest : public ::testing::Test {
+class SpeechRegionsModel : public ::testing::Test {
  protected:
   std::vector<Piece> regions_of(std::span<const int16_t> samples) {
     const testing::Sound sound(samples);
@@ -20,7 +20,7 @@ class VoiceActivityTest : public ::testing::Test {
       VoiceActivity::load(testing::open_model("speech-silero", "speech")).value();
 };
 
-TEST_F(VoiceActivityTest, NothingSpeaksInSilenceNoiseAndTones) {
+TEST_F(SpeechRegionsModel, NothingSpeaksInSilenceNoiseAndTones) {
   EXPECT_TRUE(regions_of(testing::silence(60)).empty());
   EXPECT_TRUE(regions_of(testing::white_noise(60, 0.1)).empty());
   EXPECT_TRUE(regions_of(testing::white_noise(60, 0.003)).empty());
@@ -29,7 +29,7 @@ TEST_F(VoiceActivityTest, NothingSpeaksInSilenceNoiseAndTones) {
   EXPECT_TRUE(regions_of(testing::tone(60, 440, 0.01)).empty());
 }
 
-TEST_F(VoiceActivityTest, FindsTheReaderAndThePauseBeforeHim) {
+TEST_F(SpeechRegionsModel, FindsTheReaderAndThePauseBeforeHim) {
   const std::vector<int16_t> reading = testing::recording("two_cities.wav", 20);
   std::vector<int16_t> samples = testing::silence(5);
   samples.insert(samples.end(), reading.begin(), reading.end());
@@ -42,7 +42,7 @@ TEST_F(VoiceActivityTest, FindsTheReaderAndThePauseBeforeHim) {
   EXPECT_GT(speech, 12 * kSampleRate);
 }
 
-TEST_F(VoiceActivityTest, TheSameTwiceWhateverCameBefore) {
+TEST_F(SpeechRegionsModel, TheSameTwiceWhateverCameBefore) {
   const testing::Sound sound(testing::recording("two_cities.wav", 12));
   const testing::Sound other(testing::white_noise(3, 0.1));
   const auto first = network_->probabilities(sound.pcm(), {}, {});
@@ -50,7 +50,7 @@ TEST_F(VoiceActivityTest, TheSameTwiceWhateverCameBefore) {
   EXPECT_EQ(*first, *network_->probabilities(sound.pcm(), {}, {}));
 }
 
-TEST_F(VoiceActivityTest, StopsWhenAskedAndSaysHowFarItIs) {
+TEST_F(SpeechRegionsModel, StopsWhenAskedAndSaysHowFarItIs) {
   const testing::Sound sound(testing::silence(60));
   std::stop_source stop;
   double last = 0;
