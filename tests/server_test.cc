@@ -2,6 +2,7 @@
 
 #include <gtest/gtest.h>
 
+#include <chrono>
 #include <csignal>
 #include <fstream>
 
@@ -309,6 +310,34 @@ TEST_F(ServerModel, BadSettingsStopTheStart) {
   const ProgramResult folder = run({"serve", "--data-dir", (folder_ / "occupied/data").string()});
   EXPECT_NE(folder.exit_code, 0);
   EXPECT_FALSE(folder.err.empty());
+}
+
+TEST_F(ServerModel, TheRoundTripOfTheReadmeWorksAsItIsWritten) {
+  const std::string readme = read_file(fs::path(HANSARD_SOURCE_DIR) / "README.md", 1 << 20).value();
+  const std::string begin = "```bash\nhansard serve --port 8080 &\n";
+  const size_t at = readme.find(begin);
+  ASSERT_NE(at, std::string::npos);
+  const size_t first = at + begin.size();
+  std::string commands = readme.substr(first, readme.find("```", first) - first);
+  Serving server = serve();
+  ASSERT_TRUE(server.listens()) << server.log();
+  const size_t port = commands.find(":8080");
+  ASSERT_NE(port, std::string::npos);
+  commands.replace(port, 5, fmt::format(":{}", server.port()));
+  const fs::path here = folder_ / "here";
+  fs::create_directories(here);
+  fs::copy_file(recording("endgame_nagg_nell.wav"), here / "interview.wav");
+  const Result<ChildOutput> output =
+      run_child({.argv = {"bash", "-euc", fmt::format("cd '{}'\n{}", here.string(), commands)}},
+                std::chrono::seconds(120), 16 << 20);
+  ASSERT_TRUE(output && output->exit.ok()) << output->standard_error;
+  EXPECT_NE(output->standard_output.find("event: transcription.segment"), std::string::npos);
+  EXPECT_NE(output->standard_output.find("event: transcription.completed"), std::string::npos);
+  EXPECT_NE(output->standard_output.find("### Speaker 2"), std::string::npos);
+  const auto json = json::parse_object(read_file(here / "interview.json", 1 << 20).value());
+  ASSERT_TRUE(json.has_value());
+  EXPECT_GT(json->at("words").as_array().size(), 50U);
+  EXPECT_TRUE(read_file(here / "interview.srt", 1 << 20).value().starts_with("1\n00:00:00,"));
 }
 
 }  // namespace
