@@ -7,6 +7,7 @@
 #include <algorithm>
 #include <atomic>
 #include <condition_variable>
+#include <csignal>
 #include <future>
 #include <mutex>
 #include <thread>
@@ -15,7 +16,7 @@
 
 #include <boost/asio.hpp>
 #include <boost/asio/experimental/awaitable_operators.hpp>
-#include <boost/asio/ssl/stream.hpp>
+#include <boost/asio/ssl/error.hpp>
 #include <boost/beast/core/flat_buffer.hpp>
 #include <boost/beast/http.hpp>
 
@@ -57,38 +58,110 @@ bool is_request_id(std::string_view id) {
 }
 
 // A connection's bytes, through TLS where there is a certificate. One read and one write may be in work at a
-// time, both on the io thread.
+// time, both on the io thread. OpenSSL works on the socket itself: a connection that waits has no buffers
+// then, where Asio's own stream has 70 KB of them.
 class Stream {
  public:
   using executor_type = tcp::socket::executor_type;
 
   Stream(tcp::socket socket, SSL_CTX* tls) : socket_(std::move(socket)) {
-    if (tls != nullptr) tls_ = std::make_unique<asio::ssl::stream<tcp::socket&>>(socket_, SSL_new(tls));
+    if (tls == nullptr) return;
+    ssl_.reset(SSL_new(tls));
+    socket_.native_non_blocking(true);
+    SSL_set_fd(ssl_.get(), socket_.native_handle());
+    SSL_set_accept_state(ssl_.get());
   }
   executor_type get_executor() { return socket_.get_executor(); }
   tcp::socket& socket() { return socket_; }
-  bool secure() const { return tls_ != nullptr; }
+  bool secure() const { return ssl_ != nullptr; }
 
   template <typename Buffers, typename Token>
   auto async_read_some(const Buffers& buffers, Token&& token) {
-    return tls_ ? tls_->async_read_some(buffers, std::forward<Token>(token))
+    const auto attempt = [ssl = ssl_.get(), to = first_of<asio::mutable_buffer>(buffers)](size_t& done) {
+      return SSL_read_ex(ssl, to.data(), to.size(), &done);
+    };
+    return ssl_ ? async_try(attempt, std::forward<Token>(token))
                 : socket_.async_read_some(buffers, std::forward<Token>(token));
   }
   template <typename Buffers, typename Token>
   auto async_write_some(const Buffers& buffers, Token&& token) {
-    return tls_ ? tls_->async_write_some(buffers, std::forward<Token>(token))
+    const auto attempt = [ssl = ssl_.get(), from = first_of<asio::const_buffer>(buffers)](size_t& done) {
+      return SSL_write_ex(ssl, from.data(), from.size(), &done);
+    };
+    return ssl_ ? async_try(attempt, std::forward<Token>(token))
                 : socket_.async_write_some(buffers, std::forward<Token>(token));
   }
-  // Of secure streams alone.
-  awaitable<error_code> handshake() {
-    const auto [error] = co_await tls_->async_handshake(asio::ssl::stream_base::server, kAwait);
-    co_return error;
-  }
-  awaitable<void> say_goodbye() { co_await tls_->async_shutdown(kAwait); }
 
  private:
+  struct FreeSsl {
+    void operator()(SSL* ssl) const { SSL_free(ssl); }
+  };
+
+  template <typename Buffer, typename Buffers>
+  static Buffer first_of(const Buffers& buffers) {
+    for (auto at = asio::buffer_sequence_begin(buffers); at != asio::buffer_sequence_end(buffers); ++at) {
+      if (Buffer(*at).size() > 0) return *at;
+    }
+    return Buffer();
+  }
+
+  // Tries, and waits for the socket, until it is done.
+  template <typename Attempt, typename Token>
+  auto async_try(Attempt attempt, Token&& token) {
+    return asio::async_compose<Token, void(error_code, size_t)>(
+        [this, attempt, initiating = true, finished = false, done = size_t{0}, result = error_code()](
+            auto& self, error_code error = {}) mutable {
+          if (finished) return self.complete(result, done);
+          if (!error) {
+            ERR_clear_error();
+            const int answer = attempt(done);
+            const int why = answer > 0 ? SSL_ERROR_NONE : SSL_get_error(ssl_.get(), answer);
+            if (why == SSL_ERROR_WANT_READ || why == SSL_ERROR_WANT_WRITE) {
+              initiating = false;
+              return socket_.async_wait(
+                  why == SSL_ERROR_WANT_READ ? tcp::socket::wait_read : tcp::socket::wait_write,
+                  std::move(self));
+            }
+            error = error_of(why);
+          }
+          finished = true;
+          result = error;
+          if (!initiating) return self.complete(result, done);
+          // Never before whoever began it goes on.
+          asio::post(socket_.get_executor(), std::move(self));
+        },
+        token, socket_);
+  }
+
+ public:
+  // Of secure streams alone.
+  awaitable<error_code> handshake() {
+    const auto attempt = [ssl = ssl_.get()](size_t&) { return SSL_do_handshake(ssl); };
+    const auto [error, none] = co_await async_try(attempt, kAwait);
+    co_return error;
+  }
+  // Says that nothing more comes; what the client says to that is of no interest.
+  void say_goodbye() {
+    ERR_clear_error();
+    SSL_shutdown(ssl_.get());
+  }
+
+ private:
+  static error_code error_of(int why) {
+    switch (why) {
+      case SSL_ERROR_NONE:
+        return {};
+      case SSL_ERROR_ZERO_RETURN:
+        return asio::error::eof;
+      case SSL_ERROR_SSL:
+        return {static_cast<int>(ERR_get_error()), asio::error::get_ssl_category()};
+      default:
+        return asio::error::connection_reset;
+    }
+  }
+
   tcp::socket socket_;
-  std::unique_ptr<asio::ssl::stream<tcp::socket&>> tls_;
+  std::unique_ptr<SSL, FreeSsl> ssl_;
 };
 
 // What all connections share. Everything but the pools and the counts is used on the io thread alone.
@@ -184,10 +257,7 @@ class Connection : public std::enable_shared_from_this<Connection> {
       while (!draining_ && co_await one_request()) {
       }
     }
-    if (stream_.secure() && !broken_) {
-      set_deadline(limits::kTlsGoodbye);
-      co_await stream_.say_goodbye();
-    }
+    if (stream_.secure() && !broken_) stream_.say_goodbye();
     error_code ignored;
     std::ignore = socket().shutdown(tcp::socket::shutdown_both, ignored);
     std::ignore = socket().close(ignored);
@@ -205,7 +275,7 @@ class Connection : public std::enable_shared_from_this<Connection> {
       static constexpr std::string_view kAnswer =
           "HTTP/1.1 400 Bad Request\r\nConnection: close\r\nContent-Type: text/plain\r\n\r\n"
           "this port speaks TLS: ask by https://\n";
-      set_deadline(limits::kTlsGoodbye);
+      set_deadline(limits::kLinger);
       co_await asio::async_write(socket(), asio::buffer(kAnswer), kAwait);
     }
     co_return false;
@@ -587,11 +657,8 @@ class Connection : public std::enable_shared_from_this<Connection> {
 
   // Closing a socket with unread bytes resets the connection, and the client may never read the answer.
   awaitable<void> linger() {
-    if (stream_.secure()) {
-      set_deadline(limits::kTlsGoodbye);
-      co_await stream_.say_goodbye();
-      broken_ = true;
-    }
+    if (stream_.secure() && !broken_) stream_.say_goodbye();
+    broken_ = true;
     error_code ignored;
     std::ignore = socket().shutdown(tcp::socket::shutdown_send, ignored);
     set_deadline(limits::kLinger);
@@ -884,6 +951,11 @@ class BeastServer final : public Server {
     shared_.connection_limit = make_room(shared_.options.connections);
     asio::co_spawn(shared_.io, accept(), asio::detached);
     thread_ = std::jthread([this] {
+      // OpenSSL writes to sockets whose client is gone.
+      sigset_t pipe;
+      sigemptyset(&pipe);
+      sigaddset(&pipe, SIGPIPE);
+      pthread_sigmask(SIG_BLOCK, &pipe, nullptr);
       const auto work = asio::make_work_guard(shared_.io);
       shared_.io.run();
     });
