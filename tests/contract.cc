@@ -128,7 +128,17 @@ std::string Contract::check_headers(const std::string& response, const Exchange&
 }
 
 std::string Contract::check_events(const std::string& schema, std::string_view stream) {
-  const std::string names = schema + "/contentSchema/properties";
+  const auto schema_of = [&](std::string_view name) -> std::string {
+    const bj::array& kinds = at(schema + "/anyOf").as_array();
+    for (size_t i = 0; i < kinds.size(); ++i) {
+      const bj::array& names = kinds[i].at_pointer("/properties/event/enum").as_array();
+      const bool named = std::any_of(names.begin(), names.end(), [&](const bj::value& one) {
+        return std::string_view(one.as_string()) == name;
+      });
+      if (named) return fmt::format("{}/anyOf/{}/properties/data/contentSchema", schema, i);
+    }
+    return {};
+  };
   while (!stream.empty()) {
     const size_t end = std::min(stream.find("\n\n"), stream.size());
     std::string_view event = stream.substr(0, end);
@@ -148,10 +158,11 @@ std::string Contract::check_events(const std::string& schema, std::string_view s
       if (!kFields.contains(field)) return "the stream has a line that is no field: " + std::string(line);
     }
     if (name.empty() && data.empty()) continue;
-    if (!at(names).as_object().contains(name)) return "there is no event \"" + name + "\"";
+    const std::string pointer = schema_of(name);
+    if (pointer.empty()) return "there is no event \"" + name + "\"";
     auto parsed = json::parse(data);
     if (!parsed) return "the data of " + name + " is no JSON: " + data;
-    if (const std::string wrong = check_schema(names + "/" + escaped(name), *parsed); !wrong.empty())
+    if (const std::string wrong = check_schema(pointer, *parsed); !wrong.empty())
       return fmt::format("the data of {}: {}", name, wrong);
   }
   return {};

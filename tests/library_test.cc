@@ -96,6 +96,31 @@ TEST_F(ServedLibraryModel, AnUploadInPartsGoesOnAfterARestartAndBecomesOneFile) 
   EXPECT_EQ(server.get("/api/v1/files/" + text(file, "id") + "/audio").body, bytes);
 }
 
+TEST_F(ServedLibraryModel, TitlesAreCountedInCharacters) {
+  Serving server = serve();
+  ASSERT_TRUE(server.listens()) << server.log();
+  const auto eszetts = [](size_t count) {
+    std::string text;
+    for (size_t i = 0; i < count; ++i) text += "\u00df";
+    return text;
+  };
+  const std::string sound = wav(16'000, [](size_t) { return 0.1; });
+  const auto upload = [&](std::string_view name, const std::map<std::string, std::string>& fields = {}) {
+    return server.request("POST", "/api/v1/files", http::form(sound, name, fields), http::kFormHeader);
+  };
+  // A name that is too long is cut between two characters.
+  const bj::object file = object(upload("a" + eszetts(600)));
+  EXPECT_EQ(text(file, "title"), "a" + eszetts(499));
+  EXPECT_EQ(text(object(upload("a", {{"title", eszetts(500)}})), "title"), eszetts(500));
+  EXPECT_EQ(refusal(upload("a", {{"title", eszetts(501)}})), "422 UNPROCESSABLE title");
+  const auto rename = [&](const std::string& title) {
+    return server.request("PATCH", "/api/v1/files/" + text(file, "id"),
+                          json::to_text(bj::object{{"title", title}}));
+  };
+  EXPECT_EQ(rename(eszetts(500)).status, 200);
+  EXPECT_EQ(refusal(rename(eszetts(501))), "422 UNPROCESSABLE title");
+}
+
 TEST_F(ServedLibraryModel, WhatIsWrongWithAnUploadInPartsIsSaid) {
   Serving server = serve({"HANSARD_MAX_UPLOAD_MB=16"});
   ASSERT_TRUE(server.listens()) << server.log();
@@ -113,7 +138,7 @@ TEST_F(ServedLibraryModel, WhatIsWrongWithAnUploadInPartsIsSaid) {
   EXPECT_EQ(refusal(create(R"({"name":"a","size_bytes":1,"more":1})")), "400 INVALID_REQUEST more");
 
   const std::string key = "Idempotency-Key: one\r\n";
-  const std::string wanted = R"({"name":"a.wav","size_bytes":4})";
+  const std::string wanted = R"({"name":"a.wav","size_bytes":4.0})";
   const ClientResponse made = create(wanted, key);
   EXPECT_EQ(create(wanted, key).body, made.body);
   EXPECT_EQ(create(R"({"name":"b.wav","size_bytes":4})", key).status, 409);

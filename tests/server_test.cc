@@ -268,6 +268,7 @@ TEST_F(ServerModel, WhatIsErasedLeavesNothingOfTheRecording) {
   const std::string id = server.submit(bytes_of("endgame_nagg_nell.wav"));
   const std::string file(server.wait_for_end(id).at("file_id").as_string());
   EXPECT_GT(files_under(data() / "cache"), 0U);
+  EXPECT_EQ(server.request("POST", "/api/v1/files/" + file + ":restore").status, 409);
   EXPECT_EQ(server.request("DELETE", "/api/v1/files/" + file).status, 204);
   EXPECT_EQ(server.get("/api/v1/files/" + file).status, 404);
   EXPECT_EQ(server.request("POST", "/api/v1/files/" + file + ":restore").status, 200);

@@ -1,6 +1,7 @@
 #include "http/router.h"
 
 #include <algorithm>
+#include <optional>
 
 namespace hansard::http {
 namespace {
@@ -22,6 +23,17 @@ bool match_segment(std::string_view pattern, std::string_view segment, std::vect
   if (colon == 0 || segment.substr(colon) != action) return false;
   parameters.emplace_back(segment.substr(0, colon));
   return true;
+}
+
+// What the pattern's {…} stand for, where it fits.
+std::optional<std::vector<std::string>> match_segments(const std::vector<std::string>& pattern,
+                                                       const std::vector<std::string>& segments) {
+  if (pattern.size() != segments.size()) return std::nullopt;
+  std::vector<std::string> parameters;
+  for (size_t i = 0; i < segments.size(); ++i) {
+    if (!match_segment(pattern[i], segments[i], parameters)) return std::nullopt;
+  }
+  return parameters;
 }
 
 }  // namespace
@@ -52,24 +64,26 @@ Router::Match Router::match(std::string_view method, std::string_view path) cons
     }
     segment = std::move(*decoded);
   }
+  std::optional<std::vector<std::string>> parameters;
+  std::string_view pattern;  // the one that is meant
+  for (const Entry& entry : entries_) {
+    auto fitting = match_segments(entry.segments, segments);
+    if (!fitting || (parameters && fitting->size() >= parameters->size())) continue;
+    parameters = std::move(fitting);
+    pattern = entry.route.pattern;
+  }
+  if (!parameters) return result;
   const std::string_view wanted = method == "HEAD" ? "GET" : method;
   for (const Entry& entry : entries_) {
-    if (entry.segments.size() != segments.size()) continue;
-    std::vector<std::string> parameters;
-    bool same = true;
-    for (size_t i = 0; same && i < segments.size(); ++i) {
-      same = match_segment(entry.segments[i], segments[i], parameters);
-    }
-    if (!same) continue;
+    if (entry.route.pattern != pattern) continue;
     if (entry.route.method == wanted) {
       result.route = &entry.route;
-      result.parameters = std::move(parameters);
+      result.parameters = std::move(*parameters);
       return result;
     }
-    if (!result.allow.empty()) result.allow += ", ";
-    result.allow += entry.route.method == "GET" ? "GET, HEAD" : entry.route.method;
+    result.allow += entry.route.method == "GET" ? "GET, HEAD, " : entry.route.method + ", ";
   }
-  if (!result.allow.empty()) result.allow += ", OPTIONS";
+  result.allow += "OPTIONS";
   return result;
 }
 

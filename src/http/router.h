@@ -36,7 +36,7 @@ class Router {
     std::string allow;       // where the path is known and the method is not: what is allowed
     bool malformed = false;  // the path has a broken escape
   };
-  // HEAD finds GET.
+  // HEAD finds GET. Of two patterns that fit, the one with fewer {…} is meant, whatever its methods.
   Match match(std::string_view method, std::string_view path) const;
   std::vector<const Route*> routes() const;  // all of them, in the order in which they were added
 

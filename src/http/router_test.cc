@@ -15,6 +15,7 @@ Router made() {
   router.add({"DELETE", "/files/{id}", handler});
   router.post("/files/{id}:restore", handler);
   router.get("/files/{id}/audio", handler);
+  router.get("/files/newest", handler);
   return router;
 }
 
@@ -39,6 +40,11 @@ TEST(Router, FindsTheRoute) {
 TEST(Router, SaysWhatIsAllowed) {
   EXPECT_EQ(found("PUT", "/files"), "allow GET, HEAD, POST, OPTIONS");
   EXPECT_EQ(found("GET", "/files/f1:restore"), "allow POST, OPTIONS");
+}
+
+TEST(Router, AnAddressOfItsOwnIsNoParameter) {
+  EXPECT_EQ(found("GET", "/files/newest"), "GET /files/newest");
+  EXPECT_EQ(found("DELETE", "/files/newest"), "allow GET, HEAD, OPTIONS");
 }
 
 TEST(Router, KnowsWhatIsNotThere) {

@@ -8,6 +8,7 @@
 #include "base/languages.h"
 #include "base/limits.h"
 #include "engine/serialize.h"
+#include "transcript/text.h"
 
 namespace hansard::jobs {
 namespace {
@@ -20,7 +21,7 @@ Checked wrong(std::string message) {
 }
 
 Checked take_text(const bj::value& value, size_t longest, std::string& into) {
-  if (!value.is_string() || value.get_string().size() > longest) {
+  if (!value.is_string() || transcript::character_count(value.get_string()) > longest) {
     return wrong(fmt::format("must be text of at most {} characters", longest));
   }
   into = value.get_string();

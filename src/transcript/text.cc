@@ -153,6 +153,12 @@ size_t character_count(std::string_view text) {
   return count;
 }
 
+std::string_view first_characters(std::string_view text, size_t count) {
+  size_t end = 0;
+  for (; count > 0 && end < text.size(); --count) next_character(text, end);
+  return text.substr(0, end);
+}
+
 std::string cleaned(std::string_view bytes) {
   std::string text;
   text.reserve(bytes.size());

@@ -14,6 +14,7 @@ char32_t next_character(std::string_view text, size_t& at);
 // The last character; 0 of an empty text.
 char32_t last_character(std::string_view text);
 size_t character_count(std::string_view text);
+std::string_view first_characters(std::string_view text, size_t count);
 
 // Any bytes as one line of valid UTF-8: what is no UTF-8 becomes U+FFFD, control characters and white space
 // become single spaces, none at the ends.

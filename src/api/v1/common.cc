@@ -58,13 +58,12 @@ Outcome<bj::object> json_body(const Request& request, const std::set<std::string
 Outcome<std::optional<std::string>> text_field(const bj::object& body, std::string_view name) {
   const bj::value* value = body.if_contains(name);
   if (value == nullptr || value->is_null()) return std::optional<std::string>();
-  const bool good =
-      value->is_string() && !value->get_string().empty() && value->get_string().size() <= kTitleCharacters;
-  if (!good) {
+  const std::string_view text = value->is_string() ? std::string_view(value->get_string()) : "";
+  if (text.empty() || transcript::character_count(text) > kTitleCharacters) {
     return fail(
         Problem(422, fmt::format("must be text of 1 to {} characters", kTitleCharacters), std::string(name)));
   }
-  return std::optional(std::string(value->get_string()));
+  return std::optional(std::string(text));
 }
 
 Outcome<library::Page> page_of(const Request& request) {
@@ -111,7 +110,7 @@ Response resource(const Request& request, std::string_view id, int64_t updated_a
   // A running transcription's progress is no part of its tag, so it is always sent whole.
   const bj::value* status = body.if_contains("status");
   const bool moving = status != nullptr && *status == "processing";
-  Response response = known && !moving && http::names_etag(*known, etag)
+  Response response = request.method == "GET" && known && !moving && http::names_etag(*known, etag)
                           ? http::text_response(304, "application/json", "")
                           : http::json_response(200, json::to_text(body));
   response.with("ETag", etag).with("Cache-Control", "no-cache");
@@ -290,12 +289,14 @@ Outcome<void> Upload::begin(const http::Part& part) {
     if (incoming_) return fail(Problem(400, "the form has two files; send one", "file"));
     incoming_ = TRY(library::Incoming::begin(services_.blobs, services_.store.now_ms()));
     // Some clients write a name as their system has it; what is no UTF-8 of it is not worth a refusal.
-    file_name_ = transcript::cleaned(part.file_name.substr(0, kTitleCharacters));
+    file_name_ = transcript::first_characters(transcript::cleaned(part.file_name), kTitleCharacters);
     field_ = nullptr;
     return {};
   }
+  if (!http::is_utf8(part.name)) return fail(Problem(400, "a field's name is not text in UTF-8"));
   if (!allowed_.contains(part.name)) {
-    return fail(Problem(400, "there is no such field", part.name.substr(0, 100)));
+    return fail(
+        Problem(400, "there is no such field", std::string(transcript::first_characters(part.name, 100))));
   }
   field_ = &fields_[part.name];
   field_->clear();
@@ -322,7 +323,7 @@ Outcome<void> Upload::end() {
     if (&value == field_ && !http::is_utf8(value)) return fail(Problem(400, "is not UTF-8", name));
   }
   const auto title = fields_.find("title");
-  if (title != fields_.end() && title->second.size() > kTitleCharacters) {
+  if (title != fields_.end() && transcript::character_count(title->second) > kTitleCharacters) {
     return fail(Problem(422, fmt::format("must be text of 1 to {} characters", kTitleCharacters), "title"));
   }
   return {};

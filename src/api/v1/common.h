@@ -64,7 +64,7 @@ Outcome<void> refuse_while_draining(const Services& services);
 // ---- answers
 
 std::string etag_of(std::string_view id, int64_t updated_at_ms);
-// 200 with an ETag, or 304 where the client has it.
+// 200 with an ETag, or 304 where the client has it and only looks.
 Response resource(const Request& request, std::string_view id, int64_t updated_at_ms, const bj::object& body);
 // 412 where If-Match names another state.
 Outcome<void> check_match(const Request& request, std::string_view id, int64_t updated_at_ms);

@@ -107,10 +107,13 @@ Answer remove(Services& services, const Request& request) {
 Answer restore(Services& services, const Request& request) {
   const auto file =
       TRY(write<library::File>(services, [&](store::Transaction& transaction) -> Outcome<library::File> {
-        auto restored =
-            TRY(library::restore_file(transaction, user_of(services, request), request.parameters.at(0)));
-        if (!restored) return fail(Problem(404, "there is no such file in the trash"));
-        return std::move(*restored);
+        const std::string user = user_of(services, request);
+        const std::string& id = request.parameters.at(0);
+        auto restored = TRY(library::restore_file(transaction, user, id));
+        if (restored) return std::move(*restored);
+        if (TRY(library::find_file(transaction, user, id)))
+          return fail(Problem(409, "it is not in the trash"));
+        return fail(Problem(404, "there is no such file in the trash"));
       }));
   return resource(request, file.id, file.updated_at_ms, to_json(file));
 }

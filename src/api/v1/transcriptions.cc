@@ -345,6 +345,10 @@ Answer transcript(Services& services, const Request& request) {
       return fail(Problem(422, "must be the number of a version", "version"));
     }
   }
+  const auto wants_partial = request.query_value("partial");
+  if (wants_partial && *wants_partial != "true" && *wants_partial != "false") {
+    return fail(Problem(422, "must be true or false", "partial"));
+  }
   struct Known {
     Job job;
     std::optional<std::string> document;
@@ -358,7 +362,7 @@ Answer transcript(Services& services, const Request& request) {
     return result;
   }));
   if (!known.document) {
-    if (request.query_value("partial") != "true") {
+    if (wants_partial != "true") {
       return fail(
           Problem(409, fmt::format("there is no transcript: it is {}", jobs::status_name(known.job.status))));
     }

@@ -64,11 +64,11 @@ Outcome<library::UploadsInWork::Hold> hold(Services& services, const Request& re
 
 Outcome<int64_t> size_field(const Services& services, const bj::object& body) {
   const bj::value* value = body.if_contains("size_bytes");
-  const bool whole = value != nullptr && (value->is_int64() || value->is_uint64());
-  if (!whole || (value->is_int64() && value->get_int64() < 1)) {
+  boost::system::error_code error;
+  const uint64_t size = value == nullptr ? 0 : value->to_number<uint64_t>(error);
+  if (error || size == 0) {
     return fail(Problem(422, "must be the size of the file in bytes, at least 1", "size_bytes"));
   }
-  const uint64_t size = value->is_uint64() ? value->get_uint64() : static_cast<uint64_t>(value->get_int64());
   if (size > services.upload_limit_bytes) {
     return fail(Problem(413, fmt::format("a file may have at most {} MB", services.upload_limit_bytes >> 20),
                         "size_bytes"));
