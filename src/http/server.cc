@@ -572,7 +572,7 @@ class Connection : public std::enable_shared_from_this<Connection> {
     body_bytes_ = 0;
     if (request_.receiver) co_return co_await stream_body(parser);
     std::string piece(16 * 1024, '\0');
-    while (!parser.is_done()) {
+    while (!body_read(parser)) {
       const Outcome<size_t> size = co_await read_piece(parser, piece);
       if (!size) co_return fail(size.error());
       request_.body.append(piece, 0, *size);
@@ -605,21 +605,19 @@ class Connection : public std::enable_shared_from_this<Connection> {
     taken = co_await on_pool<Outcome<void>>([&] { return request_.receiver->take(bytes); });
   }
   awaitable<void> read_next(Parser& parser, std::string& piece, Outcome<size_t>& read) {
-    if (!parser.is_done()) read = co_await read_piece(parser, piece);
+    if (!body_read(parser)) read = co_await read_piece(parser, piece);
   }
 
   // Fills `piece`, less only at the body's end.
   awaitable<Outcome<size_t>> read_piece(Parser& parser, std::string& piece) {
     size_t filled = 0;
-    while (!parser.is_done() && filled < piece.size()) {
-      parser.get().body().data = piece.data() + filled;
-      parser.get().body().size = piece.size() - filled;
+    while (!body_read(parser) && filled < piece.size()) {
       set_deadline(shared_.options.time.body_silence);
-      auto [error, size] = co_await beast::http::async_read_some(stream_, buffer_, parser, kAwait);
-      if (error == beast::http::error::need_buffer) error = {};
-      const size_t left = parser.get().body().size;
-      body_bytes_ += piece.size() - filled - left;
-      filled = piece.size() - left;
+      const asio::mutable_buffer room(piece.data() + filled, piece.size() - filled);
+      const auto [error, size] =
+          co_await (request_.content_length ? read_plain(room) : read_chunks(parser, room));
+      filled += size;
+      body_bytes_ += size;
       const auto taken = std::chrono::duration_cast<std::chrono::milliseconds>(Clock::now() - body_started_);
       const bool crawls =
           taken > shared_.options.time.body_silence &&
@@ -629,6 +627,30 @@ class Connection : public std::enable_shared_from_this<Connection> {
     }
     clear_deadline();
     co_return filled;
+  }
+  bool body_read(const Parser& parser) const {
+    return request_.content_length ? body_bytes_ == *request_.content_length : parser.is_done();
+  }
+
+  // Some bytes of a body of known length, straight to where they are wanted: the parser would take them
+  // through its small buffer, in many reads.
+  using Some = std::pair<error_code, size_t>;
+  awaitable<Some> read_plain(asio::mutable_buffer room) {
+    room = asio::buffer(room, *request_.content_length - body_bytes_);
+    if (buffer_.size() > 0) {
+      const size_t size = asio::buffer_copy(room, buffer_.data());
+      buffer_.consume(size);
+      co_return Some(error_code(), size);
+    }
+    const auto [error, size] = co_await stream_.async_read_some(room, kAwait);
+    co_return Some(error, size);
+  }
+  awaitable<Some> read_chunks(Parser& parser, asio::mutable_buffer room) {
+    parser.get().body().data = room.data();
+    parser.get().body().size = room.size();
+    const auto [error, size] = co_await beast::http::async_read_some(stream_, buffer_, parser, kAwait);
+    const bool full = error == beast::http::error::need_buffer;
+    co_return Some(full ? error_code() : error, room.size() - parser.get().body().size);
   }
 
   template <typename T, typename F>
