@@ -58,6 +58,9 @@ class Provider {
   virtual Result<std::vector<Turn>> diarize(const DiarizeRequest& request, Sink& sink,
                                             std::stop_token stop) = 0;
 
+  // Between calls, now and then: clears away what has ended by itself, having had nothing to do.
+  virtual void tidy() {}
+
   // Gives memory and device back; the next call starts anew.
   virtual void close() = 0;
 };

@@ -127,6 +127,7 @@ class Slots::Slot {
         work(*job);
         continue;
       }
+      if (provider_) provider_->tidy();
       std::unique_lock lock(slots_.mutex_);
       slots_.changed_.wait_for(lock, slots_.options_.poll_interval,
                                [&] { return slots_.draining_ || slots_.wakes_ != seen; });

@@ -121,6 +121,11 @@ class ProcessProvider : public Provider {
     return trusted(turns_from_json(*TRY(trusted(json::get_array(done.header, "turns")))));
   }
 
+  void tidy() override {
+    if (!channel_) return;
+    if (const auto exit = child_.wait_for(std::chrono::milliseconds(0))) end(!exit->ok());
+  }
+
   void close() override { end(false); }
 
  private:
@@ -133,13 +138,8 @@ class ProcessProvider : public Provider {
   }
 
   Result<void> ensure_started() {
-    if (channel_ && child_.running()) {
-      const auto exit = child_.wait_for(std::chrono::milliseconds(0));
-      if (!exit) return {};
-      end(!exit->ok());
-    } else {
-      close();
-    }
+    tidy();
+    if (channel_) return {};
     return start();
   }
 

@@ -5,7 +5,9 @@
 
 #include <gtest/gtest.h>
 
+#include <csignal>
 #include <fstream>
+#include <optional>
 #include <thread>
 
 #include "base/temporary_folder.h"
@@ -85,6 +87,19 @@ TEST_F(EngineModel, OneThatHearsNoCancelIsEndedWithinTwoSeconds) {
     EXPECT_LT(Clock::now() - began, 2s) << orders;
     expect_replaced(*provider);
   }
+}
+
+TEST_F(EngineModel, OneThatHasNothingToDoEndsAndIsClearedAway) {
+  std::optional<std::pair<pid_t, bool>> ended;
+  const auto provider =
+      open({.idle_timeout = 1s, .on_end = [&](pid_t pid, bool died) { ended = {pid, died}; }});
+  ASSERT_TRUE(provider->capabilities());
+  const auto end = Clock::now() + 20s;
+  for (; !ended && Clock::now() < end; std::this_thread::sleep_for(5ms)) provider->tidy();
+  ASSERT_TRUE(ended);
+  EXPECT_FALSE(ended->second);
+  EXPECT_EQ(::kill(ended->first, 0), -1);  // reaped
+  expect_replaced(*provider);
 }
 
 TEST_F(EngineModel, OneThatIsNotThereIsAnError) {
