@@ -36,8 +36,8 @@ import server
 ROOT = pathlib.Path(__file__).resolve().parent.parent
 DEPS = pathlib.Path(os.environ["HANSARD_DEPS_DIR"])
 CORPUS = pathlib.Path(os.environ.get("HANSARD_CORPUS", ROOT.parent / "shared/audio"))
-HANSARD = ROOT / "build/bin/hansard"
-QUEUE_BENCH = ROOT / "build/bin/queue-bench"
+PROGRAMS = ROOT / "build/bin"
+HANSARD = PROGRAMS / "hansard"
 OUT = ROOT / "bench/out"
 english, basic = EnglishTextNormalizer(), BasicTextNormalizer()
 missed = []
@@ -277,11 +277,11 @@ def memory(_):
 
 def serving(rounds):
     source = files(items(lambda i: i["name"] == "asterisk_en_long"))[0]
-    return server.measure(HANSARD, source, rounds, goal)
+    return server.measure(PROGRAMS, source, rounds, goal)
 
 
 def queue(rounds):
-    return jobqueue.measure(QUEUE_BENCH, rounds, goal)
+    return jobqueue.measure(PROGRAMS / "queue-bench", rounds, goal)
 
 
 def main():
