@@ -58,13 +58,22 @@ TEST_F(ServerModel, ARecordingGoesInAndItsTranscriptComesOut) {
   EXPECT_NE(std::string(transcript.at("text").as_string()).find("Do you hear me?"), std::string::npos);
   EXPECT_EQ(transcript.at("speakers").as_array().size(), 2U);
   EXPECT_GT(transcript.at("words").as_array().size(), 50U);
-  for (const char* format : {"text", "srt", "vtt", "md", "tsv", "csv", "rttm"}) {
+  for (const char* format : {"text", "srt", "vtt", "md", "tsv", "csv", "docx", "rttm"}) {
     const ClientResponse response = server.get(base + "/transcript?format=" + format);
     EXPECT_EQ(response.status, 200) << format;
     EXPECT_FALSE(response.body.empty()) << format;
   }
   EXPECT_EQ(server.request("GET", base + "/transcript", {}, "Accept: application/x-subrip\r\n").body,
             server.get(base + "/transcript?format=srt").body);
+  const auto accepted = [&](const std::string& accept) {
+    return server.request("GET", base + "/transcript", {}, "Accept: " + accept + "\r\n")
+        .headers.at("content-type");
+  };
+  EXPECT_EQ(accepted("text/vtt;q=0.3, application/x-subrip; q=0.8, */*;q=0.1"),
+            "application/x-subrip; charset=utf-8");
+  EXPECT_EQ(accepted("application/json;q=0.5, text/csv"), "text/csv; charset=utf-8");
+  EXPECT_EQ(accepted("text/html, */*;q=0.8"), "application/json");
+  EXPECT_EQ(accepted("text/vtt;q=0, image/png"), "application/json");
   for (const char* route : {"/executions", "/logs", "", "/transcript"})
     EXPECT_EQ(server.get(base + route).status, 200) << route;
 

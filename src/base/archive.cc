@@ -193,4 +193,34 @@ Result<void> TarWriter::finish() {
   return archive_write_close(handle) == ARCHIVE_OK ? Result<void>() : write_failure(handle);
 }
 
+Result<std::string> make_zip(std::span<const ZipMember> members) {
+  // What a zip can say of a time begins with this day.
+  constexpr time_t kFirstOf1980 = 315'532'800;
+  std::string zip;
+  const auto take = [](struct archive*, void* out, const void* bytes, size_t size) -> la_ssize_t {
+    static_cast<std::string*>(out)->append(static_cast<const char*>(bytes), size);
+    return static_cast<la_ssize_t>(size);
+  };
+  const std::unique_ptr<struct archive, WriteFree> handle(archive_write_new());
+  const auto failed = [&] { return fail(ErrorCode::out_of_memory, "cannot write an archive"); };
+  if (!handle) return failed();
+  archive_write_set_format_zip(handle.get());
+  archive_write_set_bytes_per_block(handle.get(), 0);
+  if (archive_write_open(handle.get(), &zip, nullptr, take, nullptr) != ARCHIVE_OK) return failed();
+  for (const ZipMember& member : members) {
+    const std::unique_ptr<struct archive_entry, decltype(&archive_entry_free)> entry(archive_entry_new(),
+                                                                                     archive_entry_free);
+    archive_entry_set_pathname(entry.get(), std::string(member.path).c_str());
+    archive_entry_set_filetype(entry.get(), AE_IFREG);
+    archive_entry_set_perm(entry.get(), 0644);
+    archive_entry_set_size(entry.get(), static_cast<la_int64_t>(member.bytes.size()));
+    archive_entry_set_mtime(entry.get(), kFirstOf1980, 0);
+    if (archive_write_header(handle.get(), entry.get()) != ARCHIVE_OK) return failed();
+    const la_ssize_t written = archive_write_data(handle.get(), member.bytes.data(), member.bytes.size());
+    if (written != static_cast<la_ssize_t>(member.bytes.size())) return failed();
+  }
+  if (archive_write_close(handle.get()) != ARCHIVE_OK) return failed();
+  return zip;
+}
+
 }  // namespace hansard

@@ -7,6 +7,7 @@
 #include <functional>
 #include <memory>
 #include <optional>
+#include <span>
 #include <string>
 #include <string_view>
 
@@ -68,5 +69,13 @@ class TarWriter {
   explicit TarWriter(std::unique_ptr<State> state);
   std::unique_ptr<State> state_;
 };
+
+// A zip of a few small files, packed, in this order. The same files give the same bytes. Errors:
+// out_of_memory.
+struct ZipMember {
+  std::string_view path;
+  std::string_view bytes;
+};
+Result<std::string> make_zip(std::span<const ZipMember> members);
 
 }  // namespace hansard

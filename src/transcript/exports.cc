@@ -12,7 +12,8 @@
 namespace hansard::transcript {
 namespace {
 
-constexpr std::array<std::string_view, 8> kNames = {"md", "txt", "srt", "vtt", "tsv", "json", "csv", "rttm"};
+constexpr std::array<std::string_view, 9> kNames = {"md",   "txt", "srt",  "vtt", "tsv",
+                                                    "json", "csv", "rttm", "docx"};
 
 char to_lower(char c) {
   return c >= 'A' && c <= 'Z' ? static_cast<char>(c - 'A' + 'a') : c;
@@ -115,6 +116,8 @@ std::string export_document(const Document& document, Format format) {
       return to_csv(document);
     case Format::rttm:
       return to_rttm(document);
+    case Format::docx:
+      return to_docx(document);
   }
   return {};
 }

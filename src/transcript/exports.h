@@ -1,4 +1,5 @@
-// A document in the forms that people and programs take away. Pure functions; UTF-8; lines end in "\n".
+// A document in the forms that people and programs take away. Pure functions; UTF-8; lines end in "\n",
+// but for docx, which is bytes.
 #pragma once
 
 #include <optional>
@@ -9,12 +10,12 @@
 
 namespace hansard::transcript {
 
-enum class Format { md, txt, srt, vtt, tsv, json, csv, rttm };
+enum class Format { md, txt, srt, vtt, tsv, json, csv, rttm, docx };
 
 // "srt" or ".srt", any case; nothing for what is no format.
 std::optional<Format> parse_format(std::string_view name);
 std::string_view format_name(Format format);  // also the file extension
-inline constexpr std::string_view kFormatNames = "md, txt, srt, vtt, tsv, csv, rttm, json";
+inline constexpr std::string_view kFormatNames = "md, txt, docx, srt, vtt, tsv, csv, rttm, json";
 
 // For people: title, facts, then a heading for each speaker's turn with "[MM:SS.d - MM:SS.d]" and the text,
 // neighbouring segments of a speaker joined.

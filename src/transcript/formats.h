@@ -8,6 +8,8 @@
 namespace hansard::transcript {
 
 std::string to_markdown(const Document& document);
+// The same for word processors.
+std::string to_docx(const Document& document);
 // "Speaker 1: text" lines; without diarization paragraphs.
 std::string to_plain_text(const Document& document);
 // One line a segment: start_ms, end_ms, speaker, text.

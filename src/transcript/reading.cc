@@ -1,56 +1,15 @@
-// The forms for reading: Markdown and plain text. Neighbouring segments of a speaker make paragraphs.
+// The forms for reading: Markdown and plain text.
 #include <cctype>
-#include <cmath>
 
 #include <fmt/format.h>
 
 #include "base/config.h"
-#include "base/languages.h"
-#include "transcript/assemble.h"
 #include "transcript/exports.h"
 #include "transcript/formats.h"
-#include "transcript/text.h"
+#include "transcript/paragraphs.h"
 
 namespace hansard::transcript {
 namespace {
-
-struct Paragraph {
-  double start = 0;
-  double end = 0;
-  std::string speaker;
-  std::string text;
-};
-
-// A paragraph in columns: from kFull on it ends with its sentence, at kOverfull anywhere; a pause of kPause_s
-// ends one that is worth ending.
-constexpr int kWorthEnding = 200;
-constexpr int kFull = 500;
-constexpr int kOverfull = 900;
-constexpr double kPause_s = 2;
-
-bool ends_before(const Paragraph& paragraph, int width, const Segment& next) {
-  if (next.speaker != paragraph.speaker || width >= kOverfull) return true;
-  if (width >= kWorthEnding && next.start - paragraph.end >= kPause_s) return true;
-  return width >= kFull && ends_sentence(paragraph.text);
-}
-
-std::vector<Paragraph> paragraphs_of(const Document& document) {
-  std::vector<Paragraph> paragraphs;
-  int width = 0;
-  for (size_t i = 0; i < document.segments.size(); ++i) {
-    const Segment& segment = document.segments[i];
-    if (paragraphs.empty() || ends_before(paragraphs.back(), width, segment)) {
-      paragraphs.push_back({segment.start, segment.end, segment.speaker, ""});
-      width = 0;
-    }
-    Paragraph& paragraph = paragraphs.back();
-    if (!paragraph.text.empty() && space_before_segment(document, i)) paragraph.text += ' ';
-    paragraph.text += segment.text;
-    paragraph.end = std::max(paragraph.end, segment.end);
-    width += display_width(segment.text) + 1;
-  }
-  return paragraphs;
-}
 
 // True where `text` at `at` would be read as an entity, as in "&lt;".
 bool begins_entity(std::string_view text, size_t at) {
@@ -90,27 +49,10 @@ std::string heading(std::string_view text) {
   return escaped(text, "#");
 }
 
-// "0:14:19"
-std::string full_clock(double seconds) {
-  const long whole = std::lround(seconds);
-  return fmt::format("{}:{:02}:{:02}", whole / 3600, whole / 60 % 60, whole % 60);
-}
-
-std::string language_fact(std::string_view code) {
-  const std::string_view name = language_name(code);
-  return name == code ? std::string(code) : fmt::format("{} ({})", name, code);
-}
-
 std::string facts(const Document& document) {
   std::string out;
-  const auto fact = [&](std::string_view name, std::string_view value) {
-    if (!value.empty()) out += fmt::format("- **{}:** {}\n", name, escaped(value));
-  };
-  if (document.diarized) fact("Speakers", fmt::format("{}", document.speakers.size()));
-  fact("Duration", full_clock(document.duration_s));
-  fact("Language", language_fact(document.language));
-  fact("Model", document.transcription_model);
-  fact("Date", document.date);
+  for (const Fact& fact : facts_of(document))
+    out += fmt::format("- **{}:** {}\n", fact.name, escaped(fact.value));
   for (const Warning& warning : document.warnings) {
     out +=
         fmt::format("\n> **Note:** {}\n", escaped(warning.message.empty() ? warning.code : warning.message));

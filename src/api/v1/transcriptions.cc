@@ -303,23 +303,56 @@ constexpr std::array kFormats{
     TranscriptFormat{"md", Format::md, "text/markdown; charset=utf-8"},
     TranscriptFormat{"tsv", Format::tsv, "text/tab-separated-values; charset=utf-8"},
     TranscriptFormat{"csv", Format::csv, "text/csv; charset=utf-8"},
-    TranscriptFormat{"rttm", Format::rttm, "text/x-rttm; charset=utf-8"}};
+    TranscriptFormat{"rttm", Format::rttm, "text/x-rttm; charset=utf-8"},
+    TranscriptFormat{"docx", Format::docx,
+                     "application/vnd.openxmlformats-officedocument.wordprocessingml.document"}};
 
-// By ?format=, else by Accept, else JSON.
-Outcome<TranscriptFormat> wanted_format(const Request& request) {
-  if (const auto name = request.query_value("format")) {
+std::string_view trimmed(std::string_view text) {
+  while (text.starts_with(' ') || text.starts_with('\t')) text.remove_prefix(1);
+  while (text.ends_with(' ') || text.ends_with('\t')) text.remove_suffix(1);
+  return text;
+}
+
+// How much a client likes a type, out of "text/vtt; q=0.5" (RFC 9110, 12.4.2).
+double quality_of(std::string_view parameters) {
+  const size_t at = parameters.find("q=");
+  if (at == std::string_view::npos) return 1;
+  double quality = 0;
+  std::from_chars(parameters.data() + at + 2, parameters.data() + parameters.size(), quality);
+  return quality;
+}
+
+// The format that an Accept header likes best, of equals the first; JSON where it names none of ours.
+TranscriptFormat accepted_format(std::string_view accept) {
+  TranscriptFormat best = kFormats.front();
+  double best_quality = 0;
+  while (!accept.empty()) {
+    const std::string_view one = accept.substr(0, accept.find(','));
+    accept.remove_prefix(std::min(one.size() + 1, accept.size()));
+    const size_t semicolon = std::min(one.find(';'), one.size());
+    const std::string_view type = trimmed(one.substr(0, semicolon));
+    const double quality = quality_of(one.substr(semicolon));
+    if (quality <= best_quality) continue;
     for (const TranscriptFormat& format : kFormats) {
-      if (format.name == *name) return format;
+      if (type != format.content_type.substr(0, format.content_type.find(';')) &&
+          !(type == "*/*" && format.format == Format::json)) {
+        continue;
+      }
+      best = format;
+      best_quality = quality;
     }
-    return fail(Problem(422, "must be json, text, srt, vtt, md, tsv, csv or rttm", "format"));
   }
-  const std::string_view accept = request.header("accept").value_or("");
+  return best;
+}
+
+// By ?format=, else by Accept.
+Outcome<TranscriptFormat> wanted_format(const Request& request) {
+  const auto name = request.query_value("format");
+  if (!name) return accepted_format(request.header("accept").value_or(""));
   for (const TranscriptFormat& format : kFormats) {
-    if (accept.find(format.content_type.substr(0, format.content_type.find(';'))) != std::string_view::npos) {
-      return format;
-    }
+    if (format.name == *name) return format;
   }
-  return kFormats.front();
+  return fail(Problem(422, "must be json, text, srt, vtt, md, tsv, csv, docx or rttm", "format"));
 }
 
 // The segments of a running job that are final.
@@ -366,8 +399,8 @@ Answer transcript(Services& services, const Request& request) {
       return fail(
           Problem(409, fmt::format("there is no transcript: it is {}", jobs::status_name(known.job.status))));
     }
-    const transcript::Document partial = partial_document(services, known.job);
-    return http::text_response(200, format.content_type, transcript::export_document(partial, format.format));
+    const transcript::Document so_far = partial_document(services, known.job);
+    return http::text_response(200, format.content_type, transcript::export_document(so_far, format.format));
   }
   std::string body = std::move(*known.document);
   if (format.format != Format::json) {
