@@ -22,7 +22,7 @@ class ServerProgram : public Program {
             fmt::format("HANSARD_DATA_DIR={}", data().string()),
             fmt::format("HANSARD_MODEL_PATH={}", models().string()), "LC_ALL=C.UTF-8"};
   }
-  Serving serve(std::vector<std::string> more = {}, std::vector<std::string> flags = {},
+  Serving serve(const std::vector<std::string>& more = {}, std::vector<std::string> flags = {},
                 const std::filesystem::path& program = HANSARD_BINARY_DIR "/bin/hansard") const {
     std::vector<std::string> environment = server_environment();
     for (const std::string& variable : more) {

@@ -259,7 +259,7 @@ TEST_F(ServerModel, TheCommandLineAsksIt) {
   EXPECT_EQ(retried.exit_code, 0) << retried.err;
   const std::string second = retried.out.substr(0, retried.out.find('\n'));
   EXPECT_EQ(run({"jobs", "watch", second}, {url}).exit_code, 0);
-  EXPECT_EQ(run({"jobs", "cancel", id}, {url}).exit_code, 5);
+  EXPECT_EQ(run({"jobs", "cancel", id}, {url}).exit_code, 1);
   EXPECT_EQ(run({"jobs", "rm", id, second}, {url}).exit_code, 0);
   const ProgramResult gone = run({"jobs", "show", id}, {url});
   EXPECT_NE(gone.exit_code, 0);

@@ -45,6 +45,14 @@ std::string_view error_code_name(ErrorCode code) {
   return "INTERNAL";
 }
 
+std::optional<ErrorCode> parse_error_code(std::string_view name) {
+  for (int number = 0; number <= static_cast<int>(ErrorCode::internal); ++number) {
+    const auto code = static_cast<ErrorCode>(number);
+    if (error_code_name(code) == name) return code;
+  }
+  return std::nullopt;
+}
+
 Error system_error(std::string_view what, int error_number) {
   ErrorCode code = ErrorCode::internal;
   switch (error_number) {

@@ -2,6 +2,7 @@
 // are caught at the border of the folder that uses the library.
 #pragma once
 
+#include <optional>
 #include <string>
 #include <string_view>
 #include <tl/expected.hpp>
@@ -30,6 +31,7 @@ enum class ErrorCode {
 };
 
 std::string_view error_code_name(ErrorCode code);  // "MODEL_UNAVAILABLE"
+std::optional<ErrorCode> parse_error_code(std::string_view name);
 
 // An error has two texts: `message` may be read by anyone (one sentence, says what to do, holds no path but
 // one the reader gave, no token, no command's output); `detail` is for the log alone.

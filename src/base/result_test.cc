@@ -21,6 +21,12 @@ TEST(Result, TryPassesValuesAndErrors) {
   EXPECT_EQ(quarter(6).error().message, "odd");
 }
 
+TEST(Result, CodesAreKnownByTheirNames) {
+  for (const ErrorCode code : {ErrorCode::invalid_request, ErrorCode::conflict, ErrorCode::internal})
+    EXPECT_EQ(parse_error_code(error_code_name(code)), code);
+  EXPECT_FALSE(parse_error_code("SOMETHING_ELSE"));
+}
+
 TEST(Result, SystemErrorsGetTheirKind) {
   EXPECT_EQ(system_error("cannot write", ENOSPC).code, ErrorCode::insufficient_storage);
   EXPECT_EQ(system_error("cannot open", EACCES).code, ErrorCode::permission_denied);

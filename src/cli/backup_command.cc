@@ -73,14 +73,19 @@ class AsideFile {
     if (fs::is_directory(target, error)) {
       return fail(ErrorCode::conflict, "this is a folder; name a file in it");
     }
+    if (fs::exists(target, error) && !fs::is_regular_file(target, error)) {
+      return fail(ErrorCode::conflict, "this is no plain file; name one");
+    }
     AsideFile file;
-    file.target_ = target;
-    file.path_ = target.parent_path() / fmt::format(".hansard-{}.tmp", random_hex(8));
+    // The file that a link names is replaced, not the link.
+    file.target_ = fs::weakly_canonical(fs::absolute(target), error);
+    if (error) file.target_ = target;
+    file.path_ = file.target_.parent_path() / fmt::format(".hansard-{}.tmp", random_hex(8));
     file.fd_.reset(::open(file.path_.c_str(), O_RDWR | O_CREAT | O_EXCL | O_CLOEXEC, 0600));
     if (!file.fd_) return fail(system_error("cannot create the backup", errno));
     // Locked, it is told from what a backup that was killed has left.
     (void)::flock(file.fd_.get(), LOCK_SH);
-    remove_cut_off_writes(target.has_parent_path() ? target.parent_path() : ".");
+    remove_cut_off_writes(file.target_.parent_path());
     return file;
   }
   ~AsideFile() {

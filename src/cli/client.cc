@@ -96,7 +96,7 @@ Handle prepare(const std::string& url, std::string_view method, Transfer& transf
   return handle;
 }
 
-Result<void> perform(const Handle& handle, const std::string& server, Transfer& transfer) {
+Result<void> perform(const Handle& handle, const std::string& url, Transfer& transfer) {
   const CURLcode code = curl_easy_perform(handle.get());
   long status = 0;
   curl_easy_getinfo(handle.get(), CURLINFO_RESPONSE_CODE, &status);
@@ -105,10 +105,16 @@ Result<void> perform(const Handle& handle, const std::string& server, Transfer& 
   if (status >= 400) return fail(refusal(status, transfer.body));
   if (code == CURLE_OK) return {};
   if (code == CURLE_READ_ERROR) return fail(ErrorCode::not_found, "the file cannot be read");
+  if (code == CURLE_URL_MALFORMAT || code == CURLE_UNSUPPORTED_PROTOCOL) {
+    return fail(ErrorCode::invalid_request,
+                fmt::format("HANSARD_URL is \"{}\"; allowed is the address of a server, as in "
+                            "http://127.0.0.1:8080",
+                            url));
+  }
   return fail(
       ErrorCode::network,
       fmt::format("no server answers at {}: {}; start one with hansard serve, or name it with HANSARD_URL",
-                  server, curl_easy_strerror(code)));
+                  url, curl_easy_strerror(code)));
 }
 
 // Cuts a stream into events (WHATWG HTML, 9.2), as they come.
@@ -148,13 +154,16 @@ class EventReader {
 
 Client::Client(std::string url, std::stop_token stop) : url_(std::move(url)), stop_(std::move(stop)) {
   while (url_.ends_with('/')) url_.pop_back();
-  url_ += "/api/v1/";
+}
+
+std::string Client::address(std::string_view path) const {
+  return fmt::format("{}/api/v1/{}", url_, path);
 }
 
 Result<std::string> Client::request(std::string_view method, std::string_view path, std::string_view body) {
   Transfer transfer;
   transfer.stop = stop_;
-  const Handle handle = prepare(url_ + std::string(path), method, transfer);
+  const Handle handle = prepare(address(path), method, transfer);
   const HeaderList headers(curl_slist_append(nullptr, "Content-Type: application/json"), curl_slist_free_all);
   const std::string sent(body);
   if (!sent.empty()) {
@@ -176,7 +185,7 @@ Result<bj::object> Client::upload(std::string_view path, const std::filesystem::
   Transfer transfer;
   transfer.stop = stop_;
   transfer.sent = sent;
-  const Handle handle = prepare(url_ + std::string(path), "POST", transfer);
+  const Handle handle = prepare(address(path), "POST", transfer);
   const std::unique_ptr<curl_mime, decltype(&curl_mime_free)> form(curl_mime_init(handle.get()),
                                                                    curl_mime_free);
   for (const auto& [name, value] : fields) {
@@ -186,7 +195,9 @@ Result<bj::object> Client::upload(std::string_view path, const std::filesystem::
   }
   curl_mimepart* part = curl_mime_addpart(form.get());
   curl_mime_name(part, "file");
-  if (curl_mime_filedata(part, file.c_str()) != CURLE_OK) {
+  // What opens and is no file would wait for bytes, or fail in the middle.
+  std::error_code error;
+  if (!std::filesystem::is_regular_file(file, error) || curl_mime_filedata(part, file.c_str()) != CURLE_OK) {
     return fail(ErrorCode::not_found, "there is no such file, or it cannot be read");
   }
   curl_easy_setopt(handle.get(), CURLOPT_MIMEPOST, form.get());
@@ -199,7 +210,10 @@ Result<void> Client::follow(std::string_view path, const OnEvent& event) {
   Transfer transfer;
   transfer.stop = stop_;
   transfer.take = [&](std::string_view bytes) { return reader.take(bytes); };
-  const Handle handle = prepare(url_ + std::string(path), "GET", transfer);
+  const Handle handle = prepare(address(path), "GET", transfer);
+  // A server that lives sends a comment every 15 s.
+  curl_easy_setopt(handle.get(), CURLOPT_LOW_SPEED_LIMIT, 1L);
+  curl_easy_setopt(handle.get(), CURLOPT_LOW_SPEED_TIME, 60L);
   return perform(handle, url_, transfer);
 }
 

@@ -34,6 +34,8 @@ class Client {
   Result<void> follow(std::string_view path, const OnEvent& event);
 
  private:
+  std::string address(std::string_view path) const;
+
   std::string url_;
   std::stop_token stop_;
 };

@@ -12,7 +12,7 @@
 namespace hansard::cli {
 
 struct SubmitArguments {
-  std::vector<std::string> inputs;
+  std::vector<std::string> inputs;   // files and folders
   std::optional<std::string> title;  // for one input
   bool wait = false;
   bool quiet = false;
@@ -27,8 +27,8 @@ struct SubmitArguments {
   bool diarize = true;
   bool no_cache = false;
 };
-// Prints each job's id as it is accepted. With `wait` it follows each to its end, and the exit code says
-// whether all were completed.
+// Prints each job's id as it is accepted. With `wait` it follows each to its end, and the exit code is that
+// of the first failure, as of transcribe.
 ExitCode run_submit(const SubmitArguments& arguments, const Config& config, const std::stop_token& stop);
 
 struct JobsArguments {
@@ -42,7 +42,7 @@ ExitCode run_jobs(const JobsArguments& arguments, const Config& config, const st
 
 struct GetArguments {
   std::string id;
-  std::string format = "md";
+  std::optional<std::string> format;  // as of transcribe: else the output's extension says it, else Markdown
   std::optional<std::string> output;  // standard output without one
 };
 ExitCode run_get(const GetArguments& arguments, const Config& config, const std::stop_token& stop);

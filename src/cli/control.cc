@@ -52,13 +52,6 @@ bool has_left(int fd) {
   return ::poll(&polled, 1, 0) != 0;
 }
 
-std::optional<ErrorCode> parse_code(std::string_view name) {
-  for (int code = 0; code <= static_cast<int>(ErrorCode::internal); ++code) {
-    if (error_code_name(static_cast<ErrorCode>(code)) == name) return static_cast<ErrorCode>(code);
-  }
-  return std::nullopt;
-}
-
 bj::object to_message(const Result<BackupSummary>& result) {
   if (!result) {
     return {{"type", "failed"},
@@ -74,7 +67,7 @@ bj::object to_message(const Result<BackupSummary>& result) {
 
 Result<BackupSummary> to_result(const bj::object& message) {
   if (TRY(json::get_string(message, "type")) == "failed") {
-    const auto code = parse_code(TRY(json::get_string(message, "code")));
+    const auto code = parse_error_code(TRY(json::get_string(message, "code")));
     return fail(code.value_or(ErrorCode::internal), TRY(json::get_string(message, "message")));
   }
   return BackupSummary{.blobs = TRY(json::get_integer(message, "blobs")),

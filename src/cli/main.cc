@@ -203,7 +203,7 @@ void add_serve(CLI::App& app, CommandLine& line) {
 
 void add_client(CLI::App& app, CommandLine& line) {
   CLI::App* submit = app.add_subcommand("submit", "Hand recordings to a running server");
-  submit->add_option("FILE", line.submit.inputs, "Recordings")->required()->check(CLI::ExistingFile);
+  submit->add_option("FILE", line.submit.inputs, "Recordings, or folders of them")->required();
   submit->add_flag("--wait", line.submit.wait, "Show progress until all are done");
   submit->add_option("--title", line.submit.title, "Title, of one recording [its name]");
   submit->add_option("--model", line.submit.model, "Model");
@@ -231,8 +231,9 @@ void add_client(CLI::App& app, CommandLine& line) {
 
   CLI::App* get = app.add_subcommand("get", "A transcript of a running server");
   get->add_option("ID", line.get.id)->required();
-  get->add_option("--format", line.get.format, transcript::kFormatNames.data())->capture_default_str();
-  get->add_option("-o,--output", line.get.output, "File to write to [standard output]");
+  get->add_option("--format", line.get.format, fmt::format("{} [md]", transcript::kFormatNames));
+  get->add_option("-o,--output", line.get.output,
+                  "File or folder to write to; the format follows the extension [standard output]");
 }
 
 void add_others(CLI::App& app, CommandLine& line) {

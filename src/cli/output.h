@@ -32,8 +32,9 @@ Result<std::vector<OutputTarget>> plan_outputs(const std::vector<std::string>& i
                                                const std::optional<std::string>& output,
                                                const std::optional<std::string>& format);
 
-// Writes to a target, with the mode that the umask leaves. A device or a pipe is written to, a link is
-// followed, a file is replaced in one step. Errors as above.
+// Writes to a target, a new file with the mode that the umask leaves. A device or a pipe is written to, a
+// link is followed, a file is replaced in one step. Whoever reads standard output may have had enough, as in
+// `| head`: that is no error. Errors as above.
 Result<void> write_output(const OutputTarget& target, std::string_view text);
 
 }  // namespace hansard::cli

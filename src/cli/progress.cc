@@ -148,17 +148,26 @@ void Progress::progress(Stage stage, double fraction, double within) {
       return;
     case ProgressStyle::bar:
       if (since < kBarInterval) return;
-      show_bar(stage, fraction, left_s);
+      show_bar(pipeline::stage_name(stage), fraction, left_s);
       break;
     case ProgressStyle::plain:
       if (since < kPlainInterval) return;
-      show_plain(stage, fraction, left_s);
+      show_plain(pipeline::stage_name(stage), fraction, left_s);
       break;
     case ProgressStyle::json:
       if (since < kJsonInterval && within > 0) return;
       show_json(stage, fraction, left_s);
       break;
   }
+  shown_ = now;
+}
+
+void Progress::before(std::string_view what, double fraction) {
+  const auto now = std::chrono::steady_clock::now();
+  const bool bar = style_ == ProgressStyle::bar;
+  if (!bar && style_ != ProgressStyle::plain) return;
+  if (now - shown_ < (bar ? kBarInterval : kPlainInterval)) return;
+  bar ? show_bar(what, fraction, -1) : show_plain(what, fraction, -1);
   shown_ = now;
 }
 
@@ -176,16 +185,15 @@ void Progress::words(const std::vector<transcript::Word>& words) {
               {"text", text}});
 }
 
-void Progress::show_bar(Stage stage, double fraction, double left_s) {
-  const std::string tail =
-      fmt::format("{}{}", pipeline::stage_name(stage), facts(times_real_time(fraction), left_s));
+void Progress::show_bar(std::string_view what, double fraction, double left_s) {
+  const std::string tail = fmt::format("{}{}", what, facts(times_real_time(fraction), left_s));
   // The last column stays free: a terminal may begin a new line when it is written to.
   write_error(fmt::format("{}{}", kEraseLine, bar_line(name_, fraction, tail, terminal_width() - 1)));
   bar_on_screen = true;
 }
 
-void Progress::show_plain(Stage stage, double fraction, double left_s) {
-  write_error(fmt::format("hansard: {}: {} {:.0f}%{}\n", name_, pipeline::stage_name(stage), fraction * 100,
+void Progress::show_plain(std::string_view what, double fraction, double left_s) {
+  write_error(fmt::format("hansard: {}: {} {:.0f}%{}\n", name_, what, fraction * 100,
                           facts(times_real_time(fraction), left_s)));
 }
 

@@ -41,6 +41,8 @@ class Progress : public pipeline::Observer {
 
   void begin(std::string_view name);
   void end();
+  // What comes before the stages of the pipeline: "uploading", "queued".
+  void before(std::string_view what, double fraction);
 
   // "warning" or "error": a line of its own, in each style.
   void say(std::string_view kind, std::string_view file, std::string_view message) const;
@@ -54,8 +56,8 @@ class Progress : public pipeline::Observer {
 
  private:
   double elapsed_s() const;
-  void show_bar(pipeline::Stage stage, double fraction, double left_s);
-  void show_plain(pipeline::Stage stage, double fraction, double left_s);
+  void show_bar(std::string_view what, double fraction, double left_s);
+  void show_plain(std::string_view what, double fraction, double left_s);
   void show_json(pipeline::Stage stage, double fraction, double left_s);
   double times_real_time(double fraction) const;
 

@@ -18,6 +18,7 @@
 #include "base/stop_event.h"
 #include "cli/cache_command.h"
 #include "cli/data_folder.h"
+#include "cli/inputs.h"
 #include "cli/output.h"
 #include "cli/progress.h"
 #include "cli/surroundings.h"
@@ -89,46 +90,6 @@ Result<void> apply_speakers(const RawTranscribeFlags& flags, TranscribeArguments
 
 // ---- inputs
 
-struct Input {
-  std::string name;  // as the user wrote it
-  fs::path path;     // empty for standard input
-};
-
-Result<std::vector<Input>> collect_inputs(const std::vector<std::string>& given) {
-  std::vector<Input> inputs;
-  for (const std::string& name : given) {
-    if (name == "-") {
-      const auto same = [](const Input& input) { return input.path.empty(); };
-      if (std::any_of(inputs.begin(), inputs.end(), same)) {
-        return fail(ErrorCode::invalid_request, "- can be given once");
-      }
-      inputs.push_back({name, {}});
-      continue;
-    }
-    std::error_code error;
-    if (!fs::is_directory(name, error)) {
-      inputs.push_back({name, name});
-      continue;
-    }
-    std::vector<Input> inside;
-    for (fs::directory_iterator files(name, error), end; !error && files != end; files.increment(error)) {
-      std::error_code ignored;
-      if (!files->is_regular_file(ignored) || !media::is_media_name(files->path())) continue;
-      inside.push_back({files->path().string(), files->path()});
-    }
-    if (error) return fail(ErrorCode::not_found, fmt::format("{}: {}", name, error.message()));
-    if (inside.empty()) {
-      return fail(
-          ErrorCode::not_found,
-          fmt::format("{}: no media files in this folder; name a file to have it tried whatever its name",
-                      name));
-    }
-    std::sort(inside.begin(), inside.end(), [](const Input& a, const Input& b) { return a.name < b.name; });
-    inputs.insert(inputs.end(), inside.begin(), inside.end());
-  }
-  return inputs;
-}
-
 // Standard input as a recording: media files are read back and forth, a pipe is not.
 Result<pipeline::Recording> read_standard_input(const fs::path& folder, std::stop_token stop) {
   TRY(make_private_folder(folder));
@@ -197,10 +158,8 @@ class TranscribeRun {
 
   // All that can be known to fail before any work.
   Result<void> get_ready() {
-    inputs_ = TRY(collect_inputs(arguments_.inputs));
-    std::vector<std::string> names;
-    for (const Input& input : inputs_) names.push_back(input.name);
-    targets_ = TRY(plan_outputs(names, arguments_.output, arguments_.format));
+    inputs_ = TRY(expand_inputs(arguments_.inputs));
+    targets_ = TRY(plan_outputs(inputs_, arguments_.output, arguments_.format));
     TRY(make_data_folder(config_.data_folder()));
     provider_ = TRY(open_provider(config_, arguments_.engine));
     const engine::Capabilities capabilities = TRY(provider_->capabilities());
@@ -209,23 +168,23 @@ class TranscribeRun {
     return {};
   }
 
-  ExitCode one(const Input& input, const OutputTarget& target) {
-    const std::string name = input.path.empty() ? "stdin" : input.path.filename().string();
+  ExitCode one(const std::string& input, const OutputTarget& target) {
+    const std::string name = input == "-" ? "stdin" : fs::path(input).filename().string();
     progress_.begin(name);
     Result<pipeline::Outcome> outcome = transcribe(input);
     progress_.end();
-    if (!outcome) return give_up(input.name, outcome.error());
+    if (!outcome) return give_up(input, outcome.error());
     outcome->document.date = today();
     Result<void> written = write(*outcome, target);
-    if (!written) return give_up(input.name, written.error());
+    if (!written) return give_up(input, written.error());
     summarize(name, *outcome, target);
     return outcome->diarization_error ? ExitCode::without_speakers : ExitCode::ok;
   }
 
-  Result<pipeline::Outcome> transcribe(const Input& input) {
+  Result<pipeline::Outcome> transcribe(const std::string& input) {
     const fs::path spool_folder = config_.data_folder() / "spool";
-    pipeline::Recording recording = TRY(input.path.empty() ? read_standard_input(spool_folder, stop_)
-                                                           : pipeline::open_recording(input.path, stop_));
+    pipeline::Recording recording =
+        TRY(input == "-" ? read_standard_input(spool_folder, stop_) : pipeline::open_recording(input, stop_));
     const pipeline::Resources resources{*provider_, library_, arguments_.use_cache ? &artifacts_ : nullptr,
                                         spool_folder};
     return pipeline::transcribe(recording, arguments_.pipeline, resources, progress_, stop_);
@@ -271,7 +230,7 @@ class TranscribeRun {
   models::Library library_;
   pipeline::Artifacts artifacts_;
   Progress progress_;
-  std::vector<Input> inputs_;
+  std::vector<std::string> inputs_;  // files, and "-"
   std::vector<OutputTarget> targets_;
   std::unique_ptr<engine::Provider> provider_;
   bool wrote_to_stdout_ = false;
