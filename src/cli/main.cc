@@ -4,6 +4,7 @@
 #include <unistd.h>
 
 #include <CLI/CLI.hpp>
+#include <algorithm>
 
 #include <cstdio>
 #include <cstdlib>
@@ -90,23 +91,42 @@ struct CommandLine {
   std::map<std::string, std::string> settings;  // flags that are settings of their own
 };
 
+// Help and completions show what an option's kind of value is: choices between bars, FILE, FOLDER.
+constexpr const char* kDevices = "auto|cpu|cuda";
+constexpr const char* kComputeTypes = "auto|int8|float16|float32";
+constexpr const char* kTasks = "transcribe|translate";
+constexpr const char* kStatuses = "queued|processing|completed|failed|canceled";
+constexpr const char* kShells = "bash|zsh|fish";
+
+std::string format_choices() {
+  std::string names(transcript::kFormatNames);
+  std::erase(names, ' ');
+  std::replace(names.begin(), names.end(), ',', '|');
+  return names;
+}
+
 void add_transcribe(CLI::App& app, CommandLine& line) {
   CLI::App* command = app.add_subcommand("transcribe", "Write down who said what in recordings");
   command->footer(kFooter);
   pipeline::Options& options = line.transcribe.pipeline;
   command->add_option("INPUT", line.transcribe.inputs, "Files, folders, or - for standard input")->required();
-  command->add_option("-o,--output", line.transcribe.output,
-                      "File or folder to write to; the format follows the extension [standard output]");
-  command->add_option("--format", line.transcribe.format, fmt::format("{} [md]", transcript::kFormatNames));
+  command
+      ->add_option("-o,--output", line.transcribe.output,
+                   "File or folder to write to; the format follows the extension [standard output]")
+      ->type_name("FILE");
+  command->add_option("--format", line.transcribe.format, "Format of the transcript [md]")
+      ->type_name(format_choices());
 
   const char* words = "Words";
   command->add_option("--model", options.transcription_model, "Model; see hansard models list")
+      ->type_name("MODEL")
       ->capture_default_str()
       ->group(words);
   command->add_option("--language", line.raw.language, "Language as a code (en) or a name (english), or auto")
       ->default_val("auto")
       ->group(words);
-  command->add_option("--task", line.raw.task, "transcribe, or translate into English")
+  command->add_option("--task", line.raw.task, "Transcribe, or translate into English")
+      ->type_name(kTasks)
       ->default_val("transcribe")
       ->group(words);
   command
@@ -137,8 +157,12 @@ void add_transcribe(CLI::App& app, CommandLine& line) {
       ->group(range);
 
   const char* machine = "Machine";
-  command->add_option("--device", line.raw.device, "auto, cpu or cuda")->default_val("auto")->group(machine);
-  command->add_option("--compute-type", line.raw.compute_type, "auto, int8, float16 or float32")
+  command->add_option("--device", line.raw.device, "Where models run")
+      ->type_name(kDevices)
+      ->default_val("auto")
+      ->group(machine);
+  command->add_option("--compute-type", line.raw.compute_type, "Numbers they compute with")
+      ->type_name(kComputeTypes)
       ->default_val("auto")
       ->group(machine);
   command
@@ -175,7 +199,8 @@ void add_models(CLI::App& app, CommandLine& line) {
 }
 
 void add_data_folder(CLI::App* command, CommandLine& line) {
-  command->add_option("--data-dir", line.settings["HANSARD_DATA_DIR"], "Folder of everything that is kept");
+  command->add_option("--data-dir", line.settings["HANSARD_DATA_DIR"], "Folder of everything that is kept")
+      ->type_name("FOLDER");
 }
 
 void add_backup(CLI::App& app, CommandLine& line) {
@@ -206,9 +231,9 @@ void add_client(CLI::App& app, CommandLine& line) {
   submit->add_option("FILE", line.submit.inputs, "Recordings, or folders of them")->required();
   submit->add_flag("--wait", line.submit.wait, "Show progress until all are done");
   submit->add_option("--title", line.submit.title, "Title, of one recording [its name]");
-  submit->add_option("--model", line.submit.model, "Model");
+  submit->add_option("--model", line.submit.model, "Model")->type_name("MODEL");
   submit->add_option("--language", line.submit.language, "Language as a code, or auto");
-  submit->add_option("--task", line.submit.task, "transcribe, or translate into English");
+  submit->add_option("--task", line.submit.task, "Transcribe, or translate into English")->type_name(kTasks);
   submit->add_flag("--diarize,!--no-diarize", line.submit.diarize, "Tell speakers apart [on]");
   submit->add_option("--num-speakers", line.submit.num_speakers, "Exactly so many speakers");
   submit->add_option("--min-speakers", line.submit.min_speakers, "At least so many");
@@ -220,7 +245,7 @@ void add_client(CLI::App& app, CommandLine& line) {
       app.add_subcommand("jobs", "Transcriptions of a running server: list, show, cancel, retry, rm, watch");
   jobs->require_subcommand(1);
   CLI::App* list = jobs->add_subcommand("list", "The newest first");
-  list->add_option("--status", line.jobs.status, "queued, processing, completed, failed or canceled");
+  list->add_option("--status", line.jobs.status, "Those in this state alone")->type_name(kStatuses);
   list->add_option("--limit", line.jobs.limit, "How many")->check(CLI::Range(1, 200))->capture_default_str();
   for (const auto& [name, help] :
        {std::pair("show", "Everything about them"), std::pair("cancel", "End them now"),
@@ -231,9 +256,10 @@ void add_client(CLI::App& app, CommandLine& line) {
 
   CLI::App* get = app.add_subcommand("get", "A transcript of a running server");
   get->add_option("ID", line.get.id)->required();
-  get->add_option("--format", line.get.format, fmt::format("{} [md]", transcript::kFormatNames));
+  get->add_option("--format", line.get.format, "Format of the transcript [md]")->type_name(format_choices());
   get->add_option("-o,--output", line.get.output,
-                  "File or folder to write to; the format follows the extension [standard output]");
+                  "File or folder to write to; the format follows the extension [standard output]")
+      ->type_name("FILE");
 }
 
 void add_others(CLI::App& app, CommandLine& line) {
@@ -246,7 +272,8 @@ void add_others(CLI::App& app, CommandLine& line) {
   config->add_subcommand("show", "Every setting, its value and where that comes from");
   app.add_subcommand("doctor", "Say what is missing on this machine and how to get it");
   app.add_subcommand("completions", "Print completions for a shell")
-      ->add_option("SHELL", line.shell, "bash, zsh or fish")
+      ->add_option("SHELL", line.shell, "The shell")
+      ->type_name(kShells)
       ->required()
       ->check(CLI::IsMember({"bash", "zsh", "fish"}));
 }
