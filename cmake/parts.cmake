@@ -10,6 +10,8 @@ else()
 endif()
 set(HANSARD_DEPS_DIR ${_deps_default} CACHE PATH "Folder that deps/fetch fills")
 
+set(HANSARD_BUILD_MODEL_PATH ${HANSARD_DEPS_DIR}/models CACHE PATH "Folder of models that the program looks into by default")
+
 # hansard_part(TARGET FOLDER LIBRARY): an imported shared library under HANSARD_DEPS_DIR.
 function(hansard_part target folder library)
   set(dir ${HANSARD_DEPS_DIR}/${folder})
