@@ -115,7 +115,7 @@ TEST_F(ClientModel, TranscriptsGoWhereTheyAreWantedAndPipesMayEnd) {
   struct stat device = {};
   ASSERT_EQ(::stat("/dev/full", &device), 0);
   EXPECT_TRUE(S_ISCHR(device.st_mode));
-  EXPECT_EQ(run({"get", id, "--format", "docx"}, {url(server)}).exit_code, 2);
+  EXPECT_EQ(run({"get", id, "--format", "odt"}, {url(server)}).exit_code, 2);
 
   EXPECT_EQ(shell("$HANSARD jobs list | true; exit ${PIPESTATUS[0]}", {url(server)}).exit_code, 0);
   EXPECT_EQ(shell("$HANSARD get " + id + " --format json | head -c 1; exit ${PIPESTATUS[0]}", {url(server)})
