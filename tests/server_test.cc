@@ -322,6 +322,15 @@ TEST_F(ServerModel, BadSettingsStopTheStart) {
   EXPECT_FALSE(folder.err.empty());
 }
 
+TEST_F(ServerModel, AHangupEndsNoServer) {
+  Serving server = serve();
+  ASSERT_TRUE(server.listens()) << server.log();
+  server.child().kill(SIGHUP);
+  EXPECT_EQ(server.get("/api/v1/health").status, 200);
+  server.child().kill(SIGTERM);
+  EXPECT_TRUE(server.child().wait().ok()) << server.log();
+}
+
 TEST_F(ServerModel, TheRoundTripOfTheReadmeWorksAsItIsWritten) {
   const std::string readme = read_file(fs::path(HANSARD_SOURCE_DIR) / "README.md", 1 << 20).value();
   const std::string begin = "```bash\nhansard serve --port 8080 &\n";

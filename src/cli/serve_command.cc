@@ -339,7 +339,10 @@ Result<void> serve(const Config& config, Interrupt& interrupt) {
   if (metrics_server) metrics_server->start();
   probing.start();
   server->start();
-  if (listens.tls.given()) interrupt.on_hangup([&] { reload_tls(*server); });
+  // Whoever asks a service to read its settings again does not want it ended.
+  interrupt.on_hangup([&] {
+    if (listens.tls.given()) reload_tls(*server);
+  });
   const bool is_v6 = listens.host.find(':') != std::string::npos;
   fmt::print("hansard listens on {}://{}:{}\n", listens.tls.given() ? "https" : "http",
              is_v6 ? "[" + listens.host + "]" : listens.host, server->port());
