@@ -78,16 +78,18 @@ TEST_F(Output, AFilesExtensionSaysTheFormat) {
 }
 
 TEST_F(Output, FormatsThatAreNoneAreRefused) {
-  expect_refused({"a.mp3"}, "out.doc", {}, ErrorCode::invalid_request,
-                 "out.doc: .doc is no format; the formats are md, txt, srt, vtt, tsv, csv, rttm, json. Give "
-                 "one by the name or "
-                 "by --format; a folder's name ends in a slash");
-  expect_refused({"a.mp3"}, "out", {}, ErrorCode::invalid_request,
-                 "out: a name without extension says no format; the formats are md, txt, srt, vtt, tsv, csv, "
-                 "rttm, json. Give "
-                 "one by the name or by --format; a folder's name ends in a slash");
-  expect_refused({"a.mp3"}, {}, "docx", ErrorCode::invalid_request,
-                 "--format docx is none of md, txt, srt, vtt, tsv, csv, rttm, json");
+  expect_refused(
+      {"a.mp3"}, "out.doc", {}, ErrorCode::invalid_request,
+      "out.doc: .doc is no format; the formats are md, txt, docx, srt, vtt, tsv, csv, rttm, json. Give "
+      "one by the name or "
+      "by --format; a folder's name ends in a slash");
+  expect_refused(
+      {"a.mp3"}, "out", {}, ErrorCode::invalid_request,
+      "out: a name without extension says no format; the formats are md, txt, docx, srt, vtt, tsv, csv, "
+      "rttm, json. Give "
+      "one by the name or by --format; a folder's name ends in a slash");
+  expect_refused({"a.mp3"}, {}, "odt", ErrorCode::invalid_request,
+                 "--format odt is none of md, txt, docx, srt, vtt, tsv, csv, rttm, json");
   expect_refused({"a.mp3"}, "", {}, ErrorCode::invalid_request, "-o needs the name of a file or a folder");
 }
 
