@@ -106,7 +106,7 @@ TEST_F(BadInput, NamesThatAreNotKnown) {
   refused({speech(), "--model", "whisper-bsae"}, 4, "whisper-base");
   refused({speech(), "--language", "klingon"}, 2, "klingon");
   refused({speech(), "--device", "tpu"}, 2, "auto, cpu, cuda");
-  refused({speech(), "-o", (folder_ / "out.doc").string()}, 2, "md, txt, srt");
+  refused({speech(), "-o", (folder_ / "out.doc").string()}, 2, "md, txt, docx, srt");
 }
 
 TEST_F(BadInput, WordsThatAreNoCommandOrFlag) {
