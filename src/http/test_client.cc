@@ -92,15 +92,15 @@ std::string Client::read_until(std::string_view text) {
 }
 
 void Client::show(ClientResponse response) {
-  if (witness_ == nullptr) return;
+  if (witness == nullptr) return;
   const size_t space = std::min(request_line_.find(' '), request_line_.size());
   const size_t second = std::min(request_line_.find(' ', space + 1), request_line_.size());
-  witness_({port_, request_line_.substr(0, space),
-            space < second ? request_line_.substr(space + 1, second - space - 1) : "", std::move(response)});
+  witness({port_, request_line_.substr(0, space),
+           space < second ? request_line_.substr(space + 1, second - space - 1) : "", std::move(response)});
 }
 
 void Client::show_stream(std::string_view bytes) {
-  if (witness_ == nullptr) return;
+  if (witness == nullptr) return;
   stream_ += bytes;
   if (!stream_head_) stream_head_ = take_head(stream_);
   if (!stream_head_ || !stream_head_->headers["content-type"].starts_with("text/event-stream")) return;

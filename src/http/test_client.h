@@ -29,8 +29,8 @@ class Client {
  public:
   explicit Client(uint16_t port);
 
-  // Every answer that any client of this program gets is shown to `witness`, from the client's own thread.
-  static void show_to(void (*witness)(const Exchange&)) { witness_ = witness; }
+  // Every answer that any client of this program gets is shown to `to`, from the client's own thread.
+  static void show_to(void (*to)(const Exchange&)) { witness = to; }
 
   void send(std::string_view bytes);
   // One answer; `head`: of a HEAD request, which has no body.
@@ -48,7 +48,7 @@ class Client {
   void show(ClientResponse response);
   void show_stream(std::string_view bytes);
 
-  inline static void (*witness_)(const Exchange&) = nullptr;
+  inline static void (*witness)(const Exchange&) = nullptr;
 
   const uint16_t port_;
   UniqueFd socket_;
