@@ -1,6 +1,7 @@
 #include "jobs/hub.h"
 
 #include <algorithm>
+#include <limits>
 
 #include <fmt/format.h>
 
@@ -14,6 +15,9 @@ namespace {
 namespace bj = json::bj;
 using store::Row;
 using store::Statement;
+
+// A notice is a hint: what none told of is found after this time.
+constexpr auto kPollInterval = std::chrono::seconds(2);
 
 Event event_from(const Row& row) {
   return {row.integer(0), row.text(1), row.text(2), row.text(3), row.text(4)};
@@ -169,7 +173,7 @@ Result<std::optional<std::vector<Event>>> Hub::replay(std::string_view user_id, 
 }
 
 void Hub::notice(const store::Notice& notice) {
-  if (notice.channel == "events") put({Work::Kind::rows, {}, {}, {}, {}});
+  if (notice.channel == "events") put({Work::Kind::rows, {}, {}, {}, {}, 1});
 }
 
 void Hub::announce(Event event) {
@@ -199,10 +203,11 @@ void Hub::finish(const Job& job) {
 void Hub::put(Work work) {
   {
     const std::lock_guard lock(queue_mutex_);
-    if (work.kind == Work::Kind::rows) {
-      // One reading finds all rows, but those of a job must be told before what its slot says next.
-      if (rows_queued_) return;
-      rows_queued_ = true;
+    // Rows are read as many as were told of, so that those of a job come before what its slot says next, and
+    // after what it said before.
+    if (work.kind == Work::Kind::rows && !queue_.empty() && queue_.back().kind == Work::Kind::rows) {
+      queue_.back().count += work.count;
+      return;
     }
     queue_.push_back(std::move(work));
   }
@@ -214,17 +219,22 @@ void Hub::run(const std::stop_token& stop) {
     Work work;
     {
       std::unique_lock lock(queue_mutex_);
-      if (!queue_filled_.wait(lock, stop, [&] { return !queue_.empty(); })) return;
-      work = std::move(queue_.front());
-      queue_.pop_front();
-      if (work.kind == Work::Kind::rows) rows_queued_ = false;
+      const bool filled = queue_filled_.wait_for(lock, stop, kPollInterval, [&] { return !queue_.empty(); });
+      if (!filled && stop.stop_requested()) return;
+      if (filled) {
+        work = std::move(queue_.front());
+        queue_.pop_front();
+      } else {
+        work.kind = Work::Kind::rows;
+        work.count = std::numeric_limits<int64_t>::max();
+      }
     }
     perform(work);
   }
 }
 
 void Hub::perform(Work& work) {
-  if (work.kind == Work::Kind::rows) return read_rows();
+  if (work.kind == Work::Kind::rows) return read_rows(work.count);
   const std::lock_guard lock(mutex_);
   if (work.kind == Work::Kind::event) return tell(work.event);
   if (work.kind == Work::Kind::begin) {
@@ -257,18 +267,20 @@ void Hub::perform(Work& work) {
   }
 }
 
-void Hub::read_rows() {
+void Hub::read_rows(int64_t most) {
   static constexpr Statement kNew{
       "events.new",
-      "SELECT id, user_id, name, subject_id, data FROM events WHERE id > $1 ORDER BY id LIMIT 1000"};
-  for (;;) {
+      "SELECT id, user_id, name, subject_id, data FROM events WHERE id > $1 ORDER BY id LIMIT $2"};
+  constexpr int64_t kAtOnce = 1000;
+  while (most > 0) {
     std::vector<Row> rows;
     const auto read = store_.read([&](store::Reader& reader) -> Result<void> {
-      rows = TRY(reader.rows(kNew, last_id_));
+      rows = TRY(reader.rows(kNew, last_id_, std::min(most, kAtOnce)));
       return {};
     });
     if (!read) return log::error("events: {} {}", read.error().message, read.error().detail);
     if (rows.empty()) return;
+    most -= static_cast<int64_t>(rows.size());
     const std::lock_guard lock(mutex_);
     for (const Row& row : rows) {
       const auto event = std::make_shared<Event>(event_from(row));

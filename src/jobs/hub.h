@@ -107,6 +107,7 @@ class Hub {
     LiveJob live;  // of begin and progress
     std::vector<transcript::Word> words;
     EventPointer event;
+    int64_t count = 0;  // of rows
   };
   struct Live {
     LiveJob job;
@@ -116,7 +117,7 @@ class Hub {
   void put(Work work);
   void run(const std::stop_token& stop);
   void perform(Work& work);
-  void read_rows();
+  void read_rows(int64_t most);
   void tell(const EventPointer& event);
   void tell_segments(Live& live, bool all);
 
@@ -130,7 +131,6 @@ class Hub {
   std::mutex queue_mutex_;
   std::condition_variable_any queue_filled_;
   std::deque<Work> queue_;
-  bool rows_queued_ = false;
   std::jthread thread_;
 };
 

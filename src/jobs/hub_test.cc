@@ -82,6 +82,29 @@ TEST_F(HubTest, TellsRowsAndProgressInTheirOrder) {
   EXPECT_EQ(take(*follower, 1), (Names{"transcription.completed*"}));
 }
 
+// However late the hub comes to it, a row is told where it was written among the rest.
+TEST_F(HubTest, ALateReadingKeepsTheOrder) {
+  const auto follower = hub_->follow("ann", "").follower;
+  std::binary_semaphore may_go_on(0);
+  std::binary_semaphore waits(0);
+  bool first = true;
+  follower->on_ready([&] {
+    if (!std::exchange(first, false)) return;
+    waits.release();
+    may_go_on.acquire();
+  });
+  add("ann", "file.ready", "file_1");
+  waits.acquire();
+  add("ann", "transcription.queued", "tr_1");
+  hub_->begin(job_);
+  hub_->progress(job_, "transcribing", 0.5, 3.0);
+  add("ann", "transcription.completed", "tr_1");
+  hub_->finish(job_);
+  may_go_on.release();
+  EXPECT_EQ(take(*follower, 4), (Names{"file.ready*", "transcription.queued*", "transcription.progress",
+                                       "transcription.completed*"}));
+}
+
 TEST_F(HubTest, TellsWhatIsNotKeptToWhoFollows) {
   const auto all = hub_->follow("ann", "").follower;
   const auto bob = hub_->follow("bob", "").follower;
