@@ -38,6 +38,18 @@ TEST_P(StoreConformance, WhatIsWrittenIsThereAfterwardsAndAfterAReopen) {
   EXPECT_EQ(get("a"), "1");
 }
 
+// Titles are searched for in any script.
+TEST_P(StoreConformance, LowerKnowsEveryAlphabet) {
+  static constexpr Statement kLower{"test.lower", "SELECT lower($1)"};
+  ASSERT_TRUE(store_->read([](Reader& reader) -> Result<void> {
+    EXPECT_EQ(TRY(reader.row(kLower, "ÉCOUTE ÄÖÜ ΑΘΗΝΑ МОСКВА 会議 9%"))->text(0),
+              "écoute äöü αθηνα москва 会議 9%");
+    EXPECT_EQ(TRY(reader.row(kLower, ""))->text(0), "");
+    EXPECT_TRUE(TRY(reader.row(kLower, std::optional<std::string>()))->is_null(0));
+    return {};
+  }));
+}
+
 TEST_P(StoreConformance, EveryKindOfValueComesBackAsItWas) {
   const std::string text("caf\xc3\xa9 '\"\\ \n \xf0\x9f\x8e\x99");
   ASSERT_TRUE(put("text", text));

@@ -258,12 +258,12 @@ Answer rename(Services& services, const Request& request) {
   const bj::object body = TRY(json_body(request, {"title"}));
   const auto title = TRY(text_field(body, "title"));
   if (!title) return fail(Problem(422, "must be text of 1 to 500 characters", "title"));
-  const Job job = TRY(write<Job>(services, [&](store::Transaction& transaction) -> Outcome<Job> {
+  TRY(write<bool>(services, [&](store::Transaction& transaction) -> Outcome<bool> {
     const Job before = TRY(existing_job(transaction, services, request));
     TRY(check_match(request, before.id, before.updated_at_ms));
-    return *TRY(library::rename_transcription(transaction, before.user_id, before.id, *title));
+    return TRY(library::rename_transcription(transaction, before.user_id, before.id, *title)).has_value();
   }));
-  return resource(request, job.id, job.updated_at_ms, to_json(services, job, std::nullopt));
+  return show(services, request);
 }
 
 Answer remove(Services& services, const Request& request) {

@@ -2,9 +2,15 @@
 
 #include <sqlite3.h>
 
+#include <locale.h>
+
+#include <array>
 #include <cassert>
 #include <charconv>
+#include <climits>
 #include <cstring>
+#include <cwchar>
+#include <cwctype>
 
 #include <fmt/format.h>
 
@@ -76,6 +82,42 @@ Value value_at(sqlite3_stmt* statement, int column) {
   }
 }
 
+// The first character of `text`, moved to `lower`; a byte that begins none is moved as it is.
+void move_lower(std::string_view& text, std::string& lower, locale_t unicode) {
+  const auto byte = static_cast<unsigned char>(text.front());
+  std::array<char, MB_LEN_MAX> narrow{text.front()};
+  size_t size = 1;
+  size_t length = 1;
+  if (byte < 0x80) {
+    narrow[0] = byte >= 'A' && byte <= 'Z' ? static_cast<char>(byte - 'A' + 'a') : text.front();
+  } else {
+    std::mbstate_t in = {};
+    std::mbstate_t out = {};
+    wchar_t wide = 0;
+    const size_t read = std::mbrtowc(&wide, text.data(), text.size(), &in);
+    const auto other = static_cast<wchar_t>(::towlower_l(static_cast<wint_t>(wide), unicode));
+    if (read <= text.size()) {
+      size = read;
+      length = std::wcrtomb(narrow.data(), other, &out);
+    }
+  }
+  lower.append(narrow.data(), length);
+  text.remove_prefix(size);
+}
+
+// lower() of all of Unicode, as PostgreSQL has it; SQLite's own knows ASCII alone.
+void lower_text(sqlite3_context* context, int /*count*/, sqlite3_value** values) {
+  if (sqlite3_value_type(values[0]) == SQLITE_NULL) return;  // the result is NULL, too
+  static const locale_t kUnicode = ::newlocale(LC_CTYPE_MASK, "C.UTF-8", nullptr);
+  const auto* bytes = reinterpret_cast<const char*>(sqlite3_value_text(values[0]));
+  std::string_view text(bytes == nullptr ? "" : bytes, static_cast<size_t>(sqlite3_value_bytes(values[0])));
+  std::string lower;
+  const locale_t before = ::uselocale(kUnicode);
+  while (!text.empty()) move_lower(text, lower, kUnicode);
+  ::uselocale(before);
+  sqlite3_result_text64(context, lower.data(), lower.size(), SQLITE_TRANSIENT, SQLITE_UTF8);
+}
+
 // Gives a statement back for its next use, however its run ends.
 class Use {
  public:
@@ -109,6 +151,9 @@ Result<std::unique_ptr<Connection>> Connection::open(const std::filesystem::path
                          "PRAGMA cell_size_check = ON; PRAGMA temp_store = MEMORY; PRAGMA cache_size = -8192;"
                          "PRAGMA wal_autocheckpoint = 0; PRAGMA journal_size_limit = 67108864;"));
   if (mode == Mode::read_only) TRY(connection->script("PRAGMA query_only = ON;"));
+  sqlite3_create_function_v2(connection->db_, "lower", 1,
+                             SQLITE_UTF8 | SQLITE_DETERMINISTIC | SQLITE_INNOCUOUS, nullptr, lower_text,
+                             nullptr, nullptr, nullptr);
   sqlite3_wal_hook(
       connection->db_,
       [](void* self, sqlite3*, const char*, int pages) {
