@@ -198,12 +198,22 @@ Result<Job> enqueue(Transaction& transaction, const NewJob& wanted) {
                                      "$8, 0, $9, $10, $11, 0, 0, 0, 0, '[]', "
                                      "$10, $10)"};
   const int64_t now = transaction.now_ms();
-  const std::string id = make_id("tr", now);
-  const std::optional<int64_t> available = wanted.file_ready ? std::optional(now) : std::nullopt;
-  TRY(transaction.change(kInsert, id, wanted.user_id, wanted.file_id, wanted.source_id, wanted.client,
-                         wanted.title, wanted.options, wanted.priority,
-                         wanted.file_ready ? "queued" : "downloading", now, available));
-  Job job = TRY(find(transaction, id)).value();
+  Job job;
+  job.id = make_id("tr", now);
+  job.user_id = wanted.user_id;
+  job.file_id = wanted.file_id;
+  job.source_id = wanted.source_id;
+  job.client = wanted.client;
+  job.title = wanted.title;
+  job.status = Status::queued;
+  job.options = wanted.options;
+  job.priority = wanted.priority;
+  job.stage = wanted.file_ready ? "queued" : "downloading";
+  job.queued_at_ms = job.created_at_ms = job.updated_at_ms = now;
+  if (wanted.file_ready) job.available_at_ms = now;
+  job.warnings = "[]";
+  TRY(transaction.change(kInsert, job.id, job.user_id, job.file_id, job.source_id, job.client, job.title,
+                         job.options, job.priority, job.stage, now, job.available_at_ms));
   TRY(tell(transaction, job, "transcription.created"));
   TRY(tell(transaction, job, "transcription.queued"));
   if (wanted.file_ready) transaction.notify({"jobs", job.id});

@@ -1,10 +1,10 @@
 #include "store/sqlite/sqlite_store.h"
 
 #include <algorithm>
+#include <atomic>
 #include <condition_variable>
 #include <deque>
 #include <exception>
-#include <future>
 #include <mutex>
 #include <optional>
 #include <thread>
@@ -25,8 +25,9 @@ namespace fs = std::filesystem;
 
 // So many works share a commit at most: the first of them waits for the last.
 constexpr size_t kGroup = 256;
-// The log is moved into the database when it has so many pages (4 MB), so that it stays small.
-constexpr int kCheckpointPages = 1000;
+// The log is moved into the database when it has so many pages (16 MB): so many that pages which change with
+// every write are moved once for many of them, so few that reading and starting stay quick.
+constexpr int kCheckpointPages = 4000;
 // Readers kept open; more are opened and closed as they are needed.
 constexpr size_t kIdleReaders = 8;
 
@@ -156,11 +157,16 @@ class SqliteStore : public Store {
   }
 
   Result<void> write(const Work& work) override {
-    std::promise<Result<void>> answer;
-    std::future<Result<void>> answered = answer.get_future();
+    Result<void> result;
+    std::atomic<bool> answered = false;
     write_later([&](Transaction& transaction) { return work(transaction); },
-                [&](Result<void> result) { answer.set_value(std::move(result)); });
-    return answered.get();
+                [&](Result<void> done) {
+                  result = std::move(done);
+                  answered = true;
+                });
+    // One wake for all who share a commit: a wake for each would put the writer off its processor each time.
+    for (uint32_t seen = groups_answered_; !answered; seen = groups_answered_) groups_answered_.wait(seen);
+    return result;
   }
 
   void write_later(Work work, std::function<void(Result<void>)> done) override {
@@ -247,6 +253,8 @@ class SqliteStore : public Store {
       commit(group);
       for (Waiting& waiting : group) tell(waiting);
       for (Waiting& waiting : group) waiting.done(std::move(waiting.result));
+      ++groups_answered_;
+      groups_answered_.notify_all();
       if (writer_->wal_pages() < kCheckpointPages) continue;
       if (auto done = writer_->checkpoint(false); !done) log::warning("{}", done.error().detail);
     }
@@ -321,6 +329,7 @@ class SqliteStore : public Store {
   std::deque<Waiting> queue_;
   std::vector<Listener> listeners_;
   bool closing_ = false;
+  std::atomic<uint32_t> groups_answered_ = 0;
 
   std::mutex readers_mutex_;
   std::vector<std::unique_ptr<Connection>> idle_readers_;
