@@ -5,6 +5,7 @@
 #include <sys/stat.h>
 #include <sys/statvfs.h>
 
+#include <algorithm>
 #include <cerrno>
 
 #include <fmt/format.h>
@@ -68,6 +69,19 @@ Result<void> read_at(int fd, uint64_t offset, std::span<std::byte> bytes) {
     if (n == 0) return fail(ErrorCode::internal, "a file ended too early");
     bytes = bytes.subspan(static_cast<size_t>(n));
     offset += static_cast<uint64_t>(n);
+  }
+  return {};
+}
+
+Result<void> read_pieces(int fd, uint64_t size_bytes,
+                         const std::function<Result<void>(std::string_view)>& take) {
+  constexpr uint64_t kPieceBytes = 256 << 10;
+  std::string buffer(std::min(size_bytes, kPieceBytes), '\0');
+  for (uint64_t at = 0; at < size_bytes;) {
+    const std::span piece(buffer.data(), std::min(size_bytes - at, kPieceBytes));
+    TRY(read_at(fd, at, std::as_writable_bytes(piece)));
+    TRY(take({piece.data(), piece.size()}));
+    at += piece.size();
   }
   return {};
 }

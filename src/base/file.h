@@ -5,6 +5,7 @@
 
 #include <cstdint>
 #include <filesystem>
+#include <functional>
 #include <span>
 #include <string>
 #include <string_view>
@@ -22,6 +23,11 @@ Result<std::string> read_file(const std::filesystem::path& path, uint64_t limit_
 
 // Reads exactly bytes.size() bytes at `offset`; fewer is an error.
 Result<void> read_at(int fd, uint64_t offset, std::span<std::byte> bytes);
+
+// Reads the first `size_bytes` bytes, and hands them to `take` in pieces of at most 256 KiB, until that
+// fails.
+Result<void> read_pieces(int fd, uint64_t size_bytes,
+                         const std::function<Result<void>(std::string_view)>& take);
 
 // Writes all of `bytes` to a descriptor, also over short writes and EINTR.
 Result<void> write_all(int fd, std::string_view bytes);

@@ -68,6 +68,33 @@ TEST_F(File, IsReadInPlaces) {
   EXPECT_FALSE(read_at(fd.get(), 7, bytes));
 }
 
+TEST_F(File, IsReadInPieces) {
+  std::string bytes;
+  for (int i = 0; i < 100'000; ++i) bytes += std::to_string(i);
+  const UniqueFd fd = open_for_read(write("file", bytes)).value();
+  std::string read;
+  size_t pieces = 0;
+  const auto take = [&](std::string_view piece) -> Result<void> {
+    read += piece;
+    ++pieces;
+    return {};
+  };
+  ASSERT_TRUE(read_pieces(fd.get(), bytes.size(), take));
+  EXPECT_EQ(read, bytes);
+  EXPECT_GT(pieces, 1U);
+  read.clear();
+  ASSERT_TRUE(read_pieces(fd.get(), 0, take));
+  EXPECT_TRUE(read.empty());
+  EXPECT_FALSE(read_pieces(fd.get(), bytes.size() + 1, take));
+  pieces = 0;
+  const auto refuse = [&](std::string_view) -> Result<void> {
+    ++pieces;
+    return fail(ErrorCode::conflict, "enough");
+  };
+  EXPECT_EQ(read_pieces(fd.get(), bytes.size(), refuse).error().code, ErrorCode::conflict);
+  EXPECT_EQ(pieces, 1U);
+}
+
 TEST_F(File, IsReplacedAtOnce) {
   const fs::path path = write("file", "before");
   const UniqueFd old = open_for_read(path).value();

@@ -31,7 +31,6 @@ constexpr const char* kFacts = "hansard-backup.json";
 constexpr const char* kDatabase = "hansard.db";
 constexpr const char* kSums = "SHA256SUMS";
 constexpr std::string_view kBlobFolder = "blobs/";
-constexpr size_t kPieceBytes = 256UL * 1024;
 constexpr uint64_t kFactsBytes = 64UL * 1024;
 
 // A name beside its checksum, as sha256sum writes it. Names of blobs need no escapes.
@@ -56,7 +55,7 @@ Result<FileStatus> status_of(int fd) {
 class BackupWriter {
  public:
   BackupWriter(TarWriter tar, UniqueFd sums, const BackupProgress& progress)
-      : tar_(std::move(tar)), sums_(std::move(sums)), progress_(progress), piece_(kPieceBytes, '\0') {}
+      : tar_(std::move(tar)), sums_(std::move(sums)), progress_(progress) {}
 
   void expect(uint64_t all_bytes) { all_bytes_ = all_bytes; }
 
@@ -64,12 +63,7 @@ class BackupWriter {
     const FileStatus status = TRY(status_of(fd));
     TRY(tar_.add(name, status.size_bytes, status.modified_ms));
     Sha256 hash;
-    for (uint64_t at = 0; at < status.size_bytes;) {
-      const std::span<char> piece(piece_.data(), std::min<uint64_t>(kPieceBytes, status.size_bytes - at));
-      TRY(read_at(fd, at, std::as_writable_bytes(piece)));
-      TRY(append(hash, {piece.data(), piece.size()}));
-      at += piece.size();
-    }
+    TRY(read_pieces(fd, status.size_bytes, [&](std::string_view piece) { return append(hash, piece); }));
     return write_all(sums_.get(), sum_line(hash.finish(), name));
   }
 
@@ -83,12 +77,8 @@ class BackupWriter {
   Result<void> finish(int64_t now_ms) {
     const FileStatus status = TRY(status_of(sums_.get()));
     TRY(tar_.add(kSums, status.size_bytes, now_ms));
-    for (uint64_t at = 0; at < status.size_bytes;) {
-      const std::span<char> piece(piece_.data(), std::min<uint64_t>(kPieceBytes, status.size_bytes - at));
-      TRY(read_at(sums_.get(), at, std::as_writable_bytes(piece)));
-      TRY(tar_.append({piece.data(), piece.size()}));
-      at += piece.size();
-    }
+    TRY(read_pieces(sums_.get(), status.size_bytes,
+                    [&](std::string_view piece) { return tar_.append(piece); }));
     return tar_.finish();
   }
 
@@ -106,7 +96,6 @@ class BackupWriter {
   TarWriter tar_;
   UniqueFd sums_;
   const BackupProgress& progress_;
-  std::string piece_;
   uint64_t all_bytes_ = 0;
   uint64_t written_bytes_ = 0;
 };

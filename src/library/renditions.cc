@@ -30,15 +30,7 @@ Result<uint64_t> size_of(int fd) {
 }
 
 Result<void> copy(int fd, blob::Writer& writer) {
-  const uint64_t size = TRY(size_of(fd));
-  std::string piece(limits::kBodyPiece, '\0');
-  for (uint64_t at = 0; at < size;) {
-    const size_t step = std::min<uint64_t>(piece.size(), size - at);
-    TRY(read_at(fd, at, std::as_writable_bytes(std::span(piece.data(), step))));
-    TRY(writer.append(std::string_view(piece).substr(0, step)));
-    at += step;
-  }
-  return {};
+  return read_pieces(fd, TRY(size_of(fd)), [&](std::string_view piece) { return writer.append(piece); });
 }
 
 // The duration, then the peaks, as this machine has them in memory.

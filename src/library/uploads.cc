@@ -53,21 +53,15 @@ void remove_blob(blob::Blobs& blobs, const std::string& name) {
   }
 }
 
-Result<void> copy_part(blob::Blobs& blobs, const UploadPart& part, Incoming& incoming, std::string& piece) {
+Result<void> copy_part(blob::Blobs& blobs, const UploadPart& part, Incoming& incoming) {
   auto fd = blobs.open(part.blob);
   if (!fd && fd.error().code == ErrorCode::not_found) {
     return fail(ErrorCode::conflict,
                 fmt::format("part {} was sent again meanwhile; complete it once all are there", part.number));
   }
   if (!fd) return fail(std::move(fd).error());
-  for (int64_t at = 0; at < part.size_bytes;) {
-    const auto size =
-        static_cast<size_t>(std::min<int64_t>(static_cast<int64_t>(piece.size()), part.size_bytes - at));
-    TRY(read_at(fd->get(), static_cast<uint64_t>(at), std::as_writable_bytes(std::span(piece.data(), size))));
-    TRY(incoming.append(std::string_view(piece).substr(0, size)));
-    at += static_cast<int64_t>(size);
-  }
-  return {};
+  return read_pieces(fd->get(), static_cast<uint64_t>(part.size_bytes),
+                     [&](std::string_view piece) { return incoming.append(piece); });
 }
 
 }  // namespace
@@ -205,8 +199,7 @@ Result<std::unique_ptr<Incoming>> assemble(blob::Blobs& blobs, const Upload& upl
                                                  missing.size(), upload.part_count(), missing.front()));
   }
   auto incoming = TRY(Incoming::begin(blobs, upload.file_id()));
-  std::string piece(limits::kBodyPiece, '\0');
-  for (const UploadPart& part : upload.parts) TRY(copy_part(blobs, part, *incoming, piece));
+  for (const UploadPart& part : upload.parts) TRY(copy_part(blobs, part, *incoming));
   if (upload.sha256 && incoming->sha256() != *upload.sha256) {
     return fail(ErrorCode::invalid_request,
                 "what has arrived has another checksum than was promised; compare the parts' checksums and "
