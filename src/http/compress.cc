@@ -4,7 +4,6 @@
 
 #include <algorithm>
 #include <array>
-#include <cstdlib>
 #include <stdexcept>
 
 #include "base/limits.h"
@@ -53,16 +52,6 @@ std::string gzip(std::string_view bytes) {
   return result;
 }
 
-// "gzip;q=0.5" → 0.5; what is no number counts as 1, as if it were not there.
-double quality(std::string_view parameters) {
-  const size_t at = parameters.find("q=");
-  if (at == std::string_view::npos) return 1;
-  const std::string number(parameters.substr(at + 2));
-  char* end = nullptr;
-  const double value = std::strtod(number.c_str(), &end);
-  return end == number.c_str() ? 1 : value;
-}
-
 }  // namespace
 
 bool accepts_gzip(std::string_view accept_encoding) {
@@ -72,7 +61,7 @@ bool accepts_gzip(std::string_view accept_encoding) {
   while (!accept_encoding.empty()) {
     std::string_view parameters = take_element(accept_encoding);
     const std::string coding = lower(take_element(parameters, ';'));
-    const double q = quality(parameters);
+    const double q = quality(parameters).value_or(1);  // as if it were not there
     if (coding == "gzip" || coding == "x-gzip") gzip = q;
     if (coding == "*") any = q;
     if (coding == "identity") identity = q;

@@ -1,6 +1,7 @@
 #include "http/field.h"
 
 #include <algorithm>
+#include <charconv>
 
 namespace hansard::http {
 
@@ -21,6 +22,15 @@ std::string_view take_element(std::string_view& list, char separator) {
   const std::string_view element = trim(list.substr(0, end));
   list.remove_prefix(std::min(end + 1, list.size()));
   return element;
+}
+
+std::optional<double> quality(std::string_view parameters) {
+  const size_t at = parameters.find("q=");
+  if (at == std::string_view::npos) return 1;
+  const std::string_view number = trim(parameters.substr(at + 2));
+  double value = 0;
+  const auto [end, error] = std::from_chars(number.data(), number.data() + number.size(), value);
+  return error == std::errc() ? std::optional(value) : std::nullopt;
 }
 
 }  // namespace hansard::http

@@ -5,11 +5,12 @@
 #include <sys/socket.h>
 
 #include <algorithm>
-#include <cctype>
 #include <charconv>
 #include <utility>
 
 #include <fmt/format.h>
+
+#include "base/spelling.h"
 
 namespace hansard::http {
 
@@ -54,10 +55,7 @@ std::optional<ClientResponse> Client::take_head(std::string& bytes) const {
   for (size_t at = text.find("\r\n") + 2; at < text.size();) {
     const size_t line_end = text.find("\r\n", at);
     const size_t colon = text.find(": ", at);
-    std::string name = text.substr(at, colon - at);
-    std::transform(name.begin(), name.end(), name.begin(),
-                   [](unsigned char c) { return static_cast<char>(std::tolower(c)); });
-    response.headers[name] = text.substr(colon + 2, line_end - colon - 2);
+    response.headers[lower(text.substr(at, colon - at))] = text.substr(colon + 2, line_end - colon - 2);
     at = line_end + 2;
   }
   return response;

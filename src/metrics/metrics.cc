@@ -16,6 +16,7 @@
 #include <prometheus/text_serializer.h>
 
 #include "base/process.h"
+#include "base/spelling.h"
 
 namespace hansard::metrics {
 namespace {
@@ -154,11 +155,9 @@ void Metrics::claimed() {
 
 void Metrics::attempted(const jobs::AttemptReport& report) {
   std::string outcome = "completed";
-  if (report.error) outcome = error_code_name(report.error->code);
+  if (report.error) outcome = lower(error_code_name(report.error->code));
   if (report.error && report.error->code == ErrorCode::canceled) outcome = "released";
   if (!report.held) outcome = "taken_away";
-  std::transform(outcome.begin(), outcome.end(), outcome.begin(),
-                 [](unsigned char c) { return static_cast<char>(std::tolower(c)); });
   numbers_->attempts.Add({{"outcome", outcome}}).Increment();
   if (outcome != "completed") return;
   for (const auto& [stage, seconds] : report.stage_seconds) {
