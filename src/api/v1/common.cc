@@ -66,15 +66,18 @@ Outcome<std::optional<std::string>> text_field(const bj::object& body, std::stri
   return std::optional(std::string(text));
 }
 
+Outcome<int64_t> number_of(const Request& request, std::string_view name, int64_t otherwise, int64_t most) {
+  const auto text = request.query_value(name);
+  if (!text) return otherwise;
+  int64_t number = 0;
+  const auto [end, error] = std::from_chars(text->data(), text->data() + text->size(), number);
+  const bool whole = error == std::errc() && end == text->data() + text->size();
+  if (whole && number >= 1 && number <= most) return number;
+  return fail(Problem(422, fmt::format("must be a whole number from 1 to {}", most), std::string(name)));
+}
+
 Outcome<library::Page> page_of(const Request& request) {
-  constexpr int64_t kMost = 200;
-  int64_t limit = 50;
-  if (const auto text = request.query_value("limit")) {
-    const auto [end, error] = std::from_chars(text->data(), text->data() + text->size(), limit);
-    if (error != std::errc() || end != text->data() + text->size() || limit < 1 || limit > kMost) {
-      return fail(Problem(422, fmt::format("must be a whole number from 1 to {}", kMost), "limit"));
-    }
-  }
+  const int64_t limit = TRY(number_of(request, "limit", 50, 200));
   const auto sort = library::parse_sort(request.query_value("sort").value_or("-created_at"));
   if (!sort)
     return fail(
@@ -190,6 +193,30 @@ Outcome<jobs::JobOptions> check_options(const Services& services, const bj::obje
 
 // ---- requests that are repeated
 
+namespace {
+
+// The Idempotency-Key of a request, taken until it is answered. Without one it does nothing.
+class Once {
+ public:
+  static Outcome<Once> begin(Services& services, const Request& request, std::string_view fingerprint);
+  ~Once();  // frees the key of a request that failed
+  Once(Once&& other) noexcept;
+  Once& operator=(Once&&) = delete;
+
+  // The answer of before.
+  std::optional<Response>& answer() { return answer_; }
+  // In the transaction that makes what was asked.
+  Result<void> finish(store::Transaction& transaction, int64_t status, const Made& made);
+  void done() { key_.reset(); }  // that transaction is durable
+
+ private:
+  explicit Once(Services& services) : services_(&services) {}
+
+  Services* services_;
+  std::optional<library::RequestKey> key_;
+  std::optional<Response> answer_;
+};
+
 Outcome<Once> Once::begin(Services& services, const Request& request, std::string_view fingerprint) {
   constexpr size_t kLongest = 255;
   Once once(services);
@@ -235,10 +262,26 @@ Once::~Once() {
   if (!freed) log::warning("an Idempotency-Key was not freed: {}", freed.error().message);
 }
 
-Result<void> Once::finish(store::Transaction& transaction, int64_t status, const std::string& location,
-                          const std::string& body) {
+Result<void> Once::finish(store::Transaction& transaction, int64_t status, const Made& made) {
   if (!key_) return {};
-  return library::finish_key(transaction, *key_, {status, location, body});
+  return library::finish_key(transaction, *key_, {status, made.location, made.body});
+}
+
+}  // namespace
+
+Answer make_once(Services& services, const Request& request, std::string_view fingerprint, int status,
+                 const Make& make) {
+  Once once = TRY(Once::begin(services, request, fingerprint));
+  if (once.answer()) return std::move(*once.answer());
+  const Made made = TRY(write<Made>(services, [&](store::Transaction& transaction) -> Outcome<Made> {
+    Made result = TRY(make(transaction));
+    TRY(once.finish(transaction, status, result));
+    return result;
+  }));
+  once.done();
+  Response response = http::json_response(status, made.body);
+  response.with("Location", made.location);
+  return response;
 }
 
 // ---- uploads

@@ -1,6 +1,7 @@
 // What the handlers share: who asks, bodies, pages, and resources as JSON.
 #pragma once
 
+#include <functional>
 #include <memory>
 #include <optional>
 #include <set>
@@ -35,6 +36,9 @@ std::string user_of(const Services& services, const Request& request);
 Outcome<bj::object> json_body(const Request& request, const std::set<std::string_view>& fields);
 // Text of at most 500 characters with something in it; nothing where the field is not there.
 Outcome<std::optional<std::string>> text_field(const bj::object& body, std::string_view name);
+
+// A whole number from 1 to `most` in the query, `otherwise` where it is not there.
+Outcome<int64_t> number_of(const Request& request, std::string_view name, int64_t otherwise, int64_t most);
 
 // limit, cursor and sort of a list.
 Outcome<library::Page> page_of(const Request& request);
@@ -98,31 +102,18 @@ Outcome<T> write(Services& services, Work work) {
   return std::move(*outcome);
 }
 
-// A request that makes something, made safe to repeat: with an Idempotency-Key the same request gets the same
-// answer again, from the database. Without one it does nothing.
-class Once {
- public:
-  // `fingerprint`: all that is asked, the same for the same request. 409 where the key stands for another
-  // request, or the same one is in work.
-  static Outcome<Once> begin(Services& services, const Request& request, std::string_view fingerprint);
-  ~Once();  // frees the key of a request that failed
-  Once(Once&& other) noexcept;
-  Once& operator=(Once&&) = delete;
-
-  // The answer of before.
-  std::optional<Response>& answer() { return answer_; }
-  // In the transaction that makes what was asked.
-  Result<void> finish(store::Transaction& transaction, int64_t status, const std::string& location,
-                      const std::string& body);
-  void done() { key_.reset(); }  // that transaction is durable
-
- private:
-  explicit Once(Services& services) : services_(&services) {}
-
-  Services* services_;
-  std::optional<library::RequestKey> key_;
-  std::optional<Response> answer_;
+// What a request made: where it is, and how it is answered.
+struct Made {
+  std::string location;
+  std::string body;
 };
+// Answers a request that makes something with `status`, a Location and what `make` gives, which writes it in
+// a transaction. With an Idempotency-Key the same request gets the same answer again, from the database, and
+// nothing is made. `fingerprint`: all that is asked, the same for the same request. 409 where the key stands
+// for another request, or the same one is in work.
+using Make = std::function<Outcome<Made>(store::Transaction&)>;
+Answer make_once(Services& services, const Request& request, std::string_view fingerprint, int status,
+                 const Make& make);
 
 // A form with a file, as it comes.
 class Upload : public http::Receiver, private http::PartHandler {

@@ -1,5 +1,3 @@
-#include <charconv>
-
 #include <fmt/format.h>
 
 #include "api/v1/common.h"
@@ -22,22 +20,17 @@ Outcome<library::File> existing_file(Services& services, const Request& request,
 Answer upload(Services& services, Request& request) {
   auto& upload = dynamic_cast<Upload&>(*request.receiver);
   const library::File file = TRY(upload.file(user_of(services, request)));
-  Once once = TRY(Once::begin(services, request, upload.fingerprint(file)));
-  if (once.answer()) return std::move(*once.answer());
-  const std::string location = "/api/v1/files/" + file.id;
-  const auto body =
-      TRY(write<std::string>(services, [&](store::Transaction& transaction) -> Outcome<std::string> {
-        TRY(library::insert_file(transaction, file));
-        std::string text =
-            json::to_text(to_json(*TRY(library::find_file(transaction, file.user_id, file.id))));
-        TRY(once.finish(transaction, 201, location, text));
-        return text;
-      }));
-  upload.keep();
-  once.done();
-  Response response = http::json_response(201, body);
-  response.with("Location", location);
-  return response;
+  bool made = false;
+  Answer answer = make_once(services, request, upload.fingerprint(file), 201,
+                            [&](store::Transaction& transaction) -> Outcome<Made> {
+                              TRY(library::insert_file(transaction, file));
+                              made = true;
+                              const auto kept = TRY(library::find_file(transaction, file.user_id, file.id));
+                              return Made{"/api/v1/files/" + file.id, json::to_text(to_json(*kept))};
+                            });
+  // Of a repeated request the file is there already.
+  if (answer && made) upload.keep();
+  return answer;
 }
 
 Answer list(Services& services, const Request& request) {
@@ -118,21 +111,8 @@ Answer restore(Services& services, const Request& request) {
   return resource(request, file.id, file.updated_at_ms, to_json(file));
 }
 
-Outcome<size_t> points_of(const Request& request) {
-  int64_t points = 1000;
-  if (const auto text = request.query_value("points")) {
-    const auto [end, error] = std::from_chars(text->data(), text->data() + text->size(), points);
-    const bool whole = error == std::errc() && end == text->data() + text->size();
-    if (!whole || points < 1 || points > limits::kWaveformPoints) {
-      return fail(Problem(422, fmt::format("must be a whole number from 1 to {}", limits::kWaveformPoints),
-                          "points"));
-    }
-  }
-  return static_cast<size_t>(points);
-}
-
 Answer waveform(Services& services, const Request& request) {
-  const size_t points = TRY(points_of(request));
+  const auto points = static_cast<size_t>(TRY(number_of(request, "points", 1000, limits::kWaveformPoints)));
   const library::File file = TRY(existing_file(services, request));
   if (file.status != "ready") return fail(Problem(409, fmt::format("the file is {}", file.status)));
   const std::string etag = fmt::format("\"{}-waveform-{}\"", file.sha256.value_or(file.id), points);

@@ -4,6 +4,7 @@
 
 #include "api/v1/common.h"
 #include "base/clock.h"
+#include "http/field.h"
 #include "http/range.h"
 #include "jobs/state.h"
 #include "transcript/exports.h"
@@ -36,23 +37,13 @@ bool at_end(Status status) {
 // ---- making
 
 // Makes a job, once: `make` gives it in a transaction.
-template <typename Make>
-Answer queue_once(Services& services, const Request& request, std::string_view fingerprint, Make make) {
-  Once once = TRY(Once::begin(services, request, fingerprint));
-  if (once.answer()) return std::move(*once.answer());
-  std::string location;
-  const auto body =
-      TRY(write<std::string>(services, [&](store::Transaction& transaction) -> Outcome<std::string> {
+Answer queue_once(Services& services, const Request& request, std::string_view fingerprint,
+                  const std::function<Outcome<Job>(store::Transaction&)>& make) {
+  return make_once(
+      services, request, fingerprint, 202, [&](store::Transaction& transaction) -> Outcome<Made> {
         const Job job = TRY(make(transaction));
-        location = "/api/v1/transcriptions/" + job.id;
-        std::string text = json::to_text(to_json(services, job, std::nullopt));
-        TRY(once.finish(transaction, 202, location, text));
-        return text;
-      }));
-  once.done();
-  Response response = http::json_response(202, body);
-  response.with("Location", location);
-  return response;
+        return Made{"/api/v1/transcriptions/" + job.id, json::to_text(to_json(services, job, std::nullopt))};
+      });
 }
 
 Outcome<void> refuse_profile(const bj::value* profile) {
@@ -113,7 +104,7 @@ Answer submit(Services& services, Request& request) {
                                                                       .priority = checked.priority}));
                              });
   // Of a repeated request the file is there already.
-  if (answer && answer->status == 202 && made) upload.keep();
+  if (answer && made) upload.keep();
   return answer;
 }
 
@@ -307,31 +298,14 @@ constexpr std::array kFormats{
     TranscriptFormat{"docx", Format::docx,
                      "application/vnd.openxmlformats-officedocument.wordprocessingml.document"}};
 
-std::string_view trimmed(std::string_view text) {
-  while (text.starts_with(' ') || text.starts_with('\t')) text.remove_prefix(1);
-  while (text.ends_with(' ') || text.ends_with('\t')) text.remove_suffix(1);
-  return text;
-}
-
-// How much a client likes a type, out of "text/vtt; q=0.5" (RFC 9110, 12.4.2).
-double quality_of(std::string_view parameters) {
-  const size_t at = parameters.find("q=");
-  if (at == std::string_view::npos) return 1;
-  double quality = 0;
-  std::from_chars(parameters.data() + at + 2, parameters.data() + parameters.size(), quality);
-  return quality;
-}
-
 // The format that an Accept header likes best, of equals the first; JSON where it names none of ours.
 TranscriptFormat accepted_format(std::string_view accept) {
   TranscriptFormat best = kFormats.front();
   double best_quality = 0;
   while (!accept.empty()) {
-    const std::string_view one = accept.substr(0, accept.find(','));
-    accept.remove_prefix(std::min(one.size() + 1, accept.size()));
-    const size_t semicolon = std::min(one.find(';'), one.size());
-    const std::string_view type = trimmed(one.substr(0, semicolon));
-    const double quality = quality_of(one.substr(semicolon));
+    std::string_view parameters = http::take_element(accept);
+    const std::string_view type = http::take_element(parameters, ';');
+    const double quality = http::quality(parameters).value_or(0);
     if (quality <= best_quality) continue;
     for (const TranscriptFormat& format : kFormats) {
       if (type != format.content_type.substr(0, format.content_type.find(';')) &&

@@ -95,21 +95,11 @@ Answer create(Services& services, const Request& request) {
   wanted.title = TRY(text_field(body, "title"));
   wanted.size_bytes = TRY(size_field(services, body));
   wanted.sha256 = TRY(checksum_field(body));
-  Once once = TRY(Once::begin(services, request, json::to_text(body)));
-  if (once.answer()) return std::move(*once.answer());
-  std::string location;
-  const auto text =
-      TRY(write<std::string>(services, [&](store::Transaction& transaction) -> Outcome<std::string> {
-        const library::Upload upload = TRY(library::add_upload(transaction, wanted));
-        location = fmt::format("{}/{}", kBase, upload.id);
-        std::string answer = json::to_text(upload_json(upload));
-        TRY(once.finish(transaction, 201, location, answer));
-        return answer;
-      }));
-  once.done();
-  Response response = http::json_response(201, text);
-  response.with("Location", location);
-  return response;
+  return make_once(services, request, json::to_text(body), 201,
+                   [&](store::Transaction& transaction) -> Outcome<Made> {
+                     const library::Upload upload = TRY(library::add_upload(transaction, wanted));
+                     return Made{fmt::format("{}/{}", kBase, upload.id), json::to_text(upload_json(upload))};
+                   });
 }
 
 Answer show(Services& services, const Request& request) {
