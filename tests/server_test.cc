@@ -322,6 +322,16 @@ TEST_F(ServerModel, BadSettingsStopTheStart) {
   EXPECT_FALSE(folder.err.empty());
 }
 
+TEST_F(ServerModel, ASecondSignalRightAfterTheFirstStopsInOrder) {
+  for (int i = 0; i < 20; ++i) {
+    Serving server = serve();
+    ASSERT_TRUE(server.listens()) << server.log();
+    server.child().kill(SIGTERM);
+    server.child().kill(SIGINT);
+    ASSERT_TRUE(server.child().wait().ok()) << server.log();
+  }
+}
+
 TEST_F(ServerModel, AHangupEndsNoServer) {
   Serving server = serve();
   ASSERT_TRUE(server.listens()) << server.log();

@@ -335,6 +335,8 @@ Result<void> serve(const Config& config, Interrupt& interrupt) {
   // The clock of the files. What an earlier server left has waited long enough: this one alone writes here.
   const int64_t started_ms = system_now_ms();
   auto control = TRY(Control::open(data, *store, *blobs));
+  // It may follow the first at once.
+  interrupt.on_second([&] { slots.release_now(); });
   slots.start();
   if (metrics_server) metrics_server->start();
   probing.start();
@@ -365,7 +367,6 @@ Result<void> serve(const Config& config, Interrupt& interrupt) {
   control.reset();
   renditions.stop();
   housekeeper.request_stop();
-  interrupt.on_second([&] { slots.release_now(); });
   const auto patience = milliseconds(config, "TRANSCRIPTION_STOP_TIMEOUT");
   slots.drain(patience == 0ms ? std::chrono::milliseconds(365 * 24h) : patience);
   server->drain(kRequestPatience);
