@@ -95,8 +95,9 @@ inline constexpr size_t kOtherDescriptors = 512;
 inline constexpr size_t kStreamedBodies = 64;
 // Threads that run handlers: they wait for the database's disk.
 inline constexpr int kHttpWorkers = 8;
-// Threads that run handlers of slow routes: they wait for ffmpeg, or copy whole recordings.
-inline constexpr int kHttpSlowWorkers = 8;
+// Threads that run handlers of slow routes: they wait for ffmpeg, copy whole recordings, or wait for a
+// password to be checked; more than may wait for that, so that one is free to say so.
+inline constexpr int kHttpSlowWorkers = 24;
 // A comment on an event stream, so that proxies keep it open.
 inline constexpr auto kEventComment = 15s;
 // Headers of one part of a multipart body: a name and a file's name.
@@ -114,6 +115,32 @@ inline constexpr int64_t kUploadPartBytes = 8 << 20;
 inline constexpr int64_t kUploadParts = 10'000;
 // Who has not sent all parts by then will not.
 inline constexpr std::chrono::hours kUploadAge{24};
+
+// ---- accounts
+// A password takes a tenth of a second and 64 MB to check; who comes when so many wait is told to come again.
+inline constexpr size_t kWaitingPasswords = 16;
+// Wrong passwords in kAttemptsAge before the next must wait: of one name, and of one address, behind which
+// many people may be.
+inline constexpr int kAttemptsOfName = 10;
+inline constexpr int kAttemptsOfAddress = 50;
+inline constexpr std::chrono::minutes kAttemptsAge{15};
+// Names and addresses remembered for that; the oldest are forgotten first.
+inline constexpr size_t kAttemptsKept = 10'000;
+inline constexpr std::chrono::minutes kAccessTokenAge{15};
+inline constexpr std::chrono::hours kRefreshTokenAge{30 * 24};
+// Two tabs that refresh at once are no attack: the same client gets the same successor for so long.
+inline constexpr auto kRefreshGrace = 10s;
+inline constexpr std::chrono::minutes kAudioTokenAge{10};
+// Keys that sign are replaced at the first start after so long.
+inline constexpr std::chrono::hours kTokenKeyAge{90 * 24};
+// A key's last use is written down no more often.
+inline constexpr std::chrono::minutes kLastUseInterval{1};
+inline constexpr int64_t kKeysOfUser = 100;
+inline constexpr int64_t kProfilesOfUser = 200;
+// Those who follow events are looked at so often, and lose the stream when they lost the right.
+inline constexpr auto kStandingInterval = 10s;
+// Who read what is known for so long.
+inline constexpr std::chrono::hours kAuditAge{365 * 24};
 
 // ---- event streams
 // Events that wait for one client; one that is further behind is dropped, and may come back and replay.

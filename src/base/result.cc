@@ -37,6 +37,8 @@ std::string_view error_code_name(ErrorCode code) {
       return "PERMISSION_DENIED";
     case ErrorCode::network:
       return "NETWORK";
+    case ErrorCode::rate_limited:
+      return "RATE_LIMITED";
     case ErrorCode::conflict:
       return "CONFLICT";
     case ErrorCode::internal:

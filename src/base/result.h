@@ -26,6 +26,7 @@ enum class ErrorCode {
   insufficient_storage,  // a disk or quota is full
   permission_denied,
   network,   // a download failed in a way that may pass
+  rate_limited,  // too much is asked at once; it may be asked again later
   conflict,  // something is there already, or in use
   internal,  // a bug, or a failure that has no better name
 };

@@ -25,6 +25,7 @@ ExitCode exit_code(ErrorCode code) {
       return ExitCode::engine;
     case ErrorCode::canceled:
       return ExitCode::interrupted;
+    case ErrorCode::rate_limited:
     case ErrorCode::internal:
       return ExitCode::failed;
   }

@@ -1,6 +1,7 @@
 // Requests and responses as handlers see them.
 #pragma once
 
+#include <any>
 #include <cstdint>
 #include <functional>
 #include <memory>
@@ -36,6 +37,7 @@ struct Request {
   std::shared_ptr<Receiver> receiver;                      // has taken the whole body
   std::optional<uint64_t> content_length;
   std::string peer;  // address
+  std::any caller;   // what the router's guard found out about who asks
 
   std::optional<std::string_view> header(std::string_view lower_case_name) const;
   std::optional<std::string> query_value(std::string_view name) const;  // the first of that name

@@ -62,6 +62,8 @@ int status_of(ErrorCode code) {
       return 415;
     case ErrorCode::conflict:
       return 409;
+    case ErrorCode::rate_limited:
+      return 429;
     case ErrorCode::insufficient_storage:
       return 507;
     case ErrorCode::model_unavailable:
@@ -88,7 +90,7 @@ Problem::Problem(Error error) : status(status_of(error.code)), message(std::move
     detail = detail.empty() ? message : message + ": " + detail;
     message = "something went wrong inside the server; its log says more under this request id";
   }
-  if (status == 503) headers.emplace_back("Retry-After", "5");
+  if (status == 503 || status == 429) headers.emplace_back("Retry-After", "5");
 }
 
 std::string_view problem_code(int status) {

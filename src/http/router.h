@@ -11,6 +11,10 @@
 namespace hansard::http {
 
 using Handler = std::function<Answer(Request&)>;
+struct Route;
+// Looks at each request whose route is known, before its body is asked for, on a worker thread. A problem
+// refuses it.
+using Guard = std::function<Outcome<void>(const Route&, Request&)>;
 
 struct Route {
   std::string method;
@@ -30,6 +34,9 @@ class Router {
   void get(std::string pattern, Handler handler) { add({"GET", std::move(pattern), std::move(handler)}); }
   void post(std::string pattern, Handler handler) { add({"POST", std::move(pattern), std::move(handler)}); }
 
+  void set_guard(Guard guard) { guard_ = std::move(guard); }
+  const Guard& guard() const { return guard_; }
+
   struct Match {
     const Route* route = nullptr;
     std::vector<std::string> parameters;
@@ -46,6 +53,7 @@ class Router {
     std::vector<std::string> segments;
   };
   std::vector<Entry> entries_;
+  Guard guard_;
 };
 
 }  // namespace hansard::http

@@ -169,7 +169,7 @@ struct Shared {
   explicit Shared(const ServerOptions& given)
       : options(given),
         pool(static_cast<size_t>(given.workers)),
-        slow_pool(static_cast<size_t>(std::min(given.workers, limits::kHttpSlowWorkers))),
+        slow_pool(static_cast<size_t>(given.slow_workers)),
         connection_limit(given.connections) {}
 
   ServerOptions options;
@@ -306,6 +306,8 @@ class Connection : public std::enable_shared_from_this<Connection> {
     request_.id = make_id("req", system_now_ms());
     request_.peer = peer_;
     route_name_ = {};
+    cors_origin_.clear();
+    admitted_ = false;
     keep_alive_ = false;
     head_ = false;
     Received received = co_await receive();
@@ -438,6 +440,7 @@ class Connection : public std::enable_shared_from_this<Connection> {
     request_.peer = caller.peer;
     if (head.version() == 11 && !caller.host) return fail(Problem(400, "the request names no Host"));
     TRY(check_host(caller));
+    find_cors_origin();
     TRY(check_origin(caller));
     const std::string_view coding = request_.header("content-encoding").value_or("identity");
     if (coding != "identity") return fail(Problem(415, "send the body as it is, without Content-Encoding"));
@@ -462,6 +465,7 @@ class Connection : public std::enable_shared_from_this<Connection> {
       if (match.allow.empty()) return fail(Problem(404, "there is nothing at this address"));
       if (request_.method == "OPTIONS") {
         request_.parameters = {std::move(match.allow)};
+        admitted_ = true;  // this anyone may know
         return &options_route();
       }
       Problem problem(405, "this address does not take " + request_.method);
@@ -473,7 +477,7 @@ class Connection : public std::enable_shared_from_this<Connection> {
     return match.route;
   }
 
-  // Says what an address takes. Pages of other origins are told nothing more: none may ask.
+  // Says what an address takes. Pages of other origins may ask where cors_headers() says so.
   static const Route& options_route() {
     static const Route route{"OPTIONS", "", [](Request& request) -> Answer {
                                Response response;
@@ -509,8 +513,14 @@ class Connection : public std::enable_shared_from_this<Connection> {
     return {};
   }
 
+  void find_cors_origin() {
+    const auto origin = request_.header("origin");
+    const auto& known = shared_.options.cors_origins;
+    if (origin && std::find(known.begin(), known.end(), *origin) != known.end()) cors_origin_ = *origin;
+  }
+
   Outcome<void> check_origin(const Caller& caller) const {
-    if (!shared_.options.refuse_foreign_origins) return {};
+    if (!shared_.options.refuse_foreign_origins || !cors_origin_.empty()) return {};
     const auto site = request_.header("sec-fetch-site");
     const auto origin = request_.header("origin");
     const bool foreign =
@@ -534,8 +544,14 @@ class Connection : public std::enable_shared_from_this<Connection> {
     return {};
   }
 
+  Outcome<void> admit(const Route& route) {
+    if (std::exchange(admitted_, true) || !shared_.router.guard()) return {};
+    return shared_.router.guard()(route, request_);
+  }
+
   Answer handle(const Route& route) {
     try {
+      TRY(admit(route));
       if (request_.receiver) TRY(request_.receiver->finish());
       Answer answer = route.handler(request_);
       if (answer) encode(request_, *answer);
@@ -548,6 +564,9 @@ class Connection : public std::enable_shared_from_this<Connection> {
   // ---- bodies
 
   awaitable<Outcome<void>> read_body(const Route& route, Parser& parser) {
+    // Who may not ask is told so before a byte of the body is taken.
+    Outcome<void> admitted = co_await on_pool<Outcome<void>>([&] { return admit(route); });
+    if (!admitted) co_return fail(std::move(admitted).error());
     std::optional<Counted<size_t>> counted;
     if (route.receive) {
       if (shared_.streamed_bodies >= limits::kStreamedBodies) {
@@ -696,17 +715,41 @@ class Connection : public std::enable_shared_from_this<Connection> {
     head += fmt::format("Date: {}\r\nX-Request-ID: {}\r\nX-Content-Type-Options: nosniff\r\n",
                         http_date(system_now_ms()), request_.id);
     bool cached = false;
+    bool has_policy = false;
     for (const auto& [name, value] : response.headers) {
       cached = cached || name == "Cache-Control" || name == "ETag";
+      has_policy = has_policy || name == "Content-Security-Policy";
       head.append(name).append(": ");
       if (name == "Location" && value.starts_with('/')) head.append(shared_.options.base_path);
       head.append(value).append("\r\n");
     }
     if (!cached) head += "Cache-Control: no-store\r\n";
+    // No page of anyone's shows an answer, or is shown in one.
+    if (!has_policy) head += "Content-Security-Policy: default-src 'none'; frame-ancestors 'none'\r\n";
+    head += "X-Frame-Options: DENY\r\nReferrer-Policy: no-referrer\r\n";
+    if (stream_.secure()) head += "Strict-Transport-Security: max-age=31536000\r\n";
+    head += cors_headers();
     const bool bodiless = response.status == 204 || response.status == 304;
     if (length && !bodiless) head += fmt::format("Content-Length: {}\r\n", *length);
     head += keep_alive_ ? "Connection: keep-alive\r\n\r\n" : "Connection: close\r\n\r\n";
     return head;
+  }
+
+  // The rules by which browsers let pages of other origins ask (fetch.spec.whatwg.org, CORS protocol).
+  std::string cors_headers() const {
+    if (shared_.options.cors_origins.empty()) return "Cross-Origin-Resource-Policy: same-origin\r\n";
+    std::string head = "Cross-Origin-Resource-Policy: cross-origin\r\nVary: Origin\r\n";
+    if (cors_origin_.empty()) return head;
+    head += "Access-Control-Allow-Origin: " + cors_origin_ + "\r\n";
+    if (request_.method != "OPTIONS") {
+      return head +
+             "Access-Control-Expose-Headers: Content-Range, ETag, Location, Retry-After, X-Request-ID\r\n";
+    }
+    return head +
+           "Access-Control-Allow-Methods: GET, HEAD, POST, PUT, PATCH, DELETE\r\n"
+           "Access-Control-Allow-Headers: Authorization, X-API-Key, Content-Type, Idempotency-Key, If-Match, "
+           "If-None-Match, If-Range, Last-Event-ID, Range, X-Request-ID\r\n"
+           "Access-Control-Max-Age: 600\r\n";
   }
 
   awaitable<bool> send(Response response) {
@@ -858,6 +901,8 @@ class Connection : public std::enable_shared_from_this<Connection> {
   std::string local_;  // the address it came to
   Request request_;
   std::string_view route_name_;
+  std::string cors_origin_;  // of the request, where the configuration names it
+  bool admitted_ = false;    // the guard has looked
   Clock::time_point started_;
   Clock::time_point body_started_;
   uint64_t body_bytes_ = 0;

@@ -40,6 +40,8 @@ struct ServerOptions {
   std::vector<std::string> allowed_hosts;
   // Refuse requests that a page of another origin makes: for a server without accounts.
   bool refuse_foreign_origins = true;
+  // "https://app.example.org": origins whose pages may ask, by the rules of CORS.
+  std::vector<std::string> cors_origins;
   // "/hansard" where a proxy puts the server below a path; requests without it are answered too.
   std::string base_path;
   // Addresses and ranges of proxies whose word is taken for who asks, and how; see http/forwarded.h.
@@ -48,6 +50,7 @@ struct ServerOptions {
   TimeLimits time;
   size_t connections = limits::kConnections;
   int workers = limits::kHttpWorkers;
+  int slow_workers = limits::kHttpSlowWorkers;
   // Told of each answer, on the thread of the connections: it must not wait.
   std::function<void(const Answered&)> on_answer;
 };

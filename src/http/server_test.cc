@@ -133,6 +133,7 @@ class HttpServer : public testing::Test {
       return std::make_shared<CountingReceiver>(20'000'000);
     };
     router.add(std::move(count));
+    if (guard_) router.set_guard(guard_);
     Route form{"POST", "/form", [](Request&) { return Answer(json_response(200, "{}")); }};
     form.receive = [](Request& request) -> Outcome<std::shared_ptr<Receiver>> {
       return std::make_shared<FormReceiver>(
@@ -171,6 +172,7 @@ class HttpServer : public testing::Test {
   std::shared_ptr<FedSource> source_ = std::make_shared<FedSource>();
   std::counting_semaphore<> slow_began_{0};
   std::counting_semaphore<> slow_may_end_{0};
+  Guard guard_;
   std::unique_ptr<Server> server_;
 };
 
@@ -372,6 +374,64 @@ TEST_F(HttpServer, AHandlerThatThrowsTellsTheClientNothing) {
   const ClientResponse response = get("/throws");
   EXPECT_EQ(code(response), "INTERNAL");
   EXPECT_EQ(response.body.find("/var"), std::string::npos);
+}
+
+TEST_F(HttpServer, TheGuardIsAskedOnceAndBeforeTheBody) {
+  std::atomic<int> asked = 0;
+  guard_ = [&](const Route& route, Request& request) -> Outcome<void> {
+    ++asked;
+    if (!request.header("authorization")) return fail(Problem(401, "say who you are"));
+    request.caller = route.pattern;
+    return {};
+  };
+  start();
+  EXPECT_EQ(get("/echo?text=a").status, 401);
+  EXPECT_EQ(client().request("GET", "/echo?text=a", {}, "Authorization: a\r\n").body, "a");
+  EXPECT_EQ(client().request("POST", "/echo", "body", "Authorization: a\r\n").body, "body");
+  EXPECT_EQ(client().request("POST", "/count", "four", "Authorization: a\r\n").body, "4");
+  EXPECT_EQ(asked, 4);
+  // Neither the body nor the word to send it.
+  Client refused = client();
+  refused.send(
+      "POST /count HTTP/1.1\r\nHost: localhost\r\nExpect: 100-continue\r\nContent-Length: 1000000\r\n\r\n");
+  EXPECT_EQ(refused.receive().status, 401);
+  // What is not there, or is only asked for, is nobody's.
+  EXPECT_EQ(get("/nothing").status, 404);
+  EXPECT_EQ(client().request("OPTIONS", "/echo").status, 204);
+  EXPECT_EQ(asked, 5);
+}
+
+TEST_F(HttpServer, PagesOfNamedOriginsMayAskAndNoOthers) {
+  start({.refuse_foreign_origins = true, .cors_origins = {"https://app.example.org"}});
+  const auto ask = [&](std::string_view method, const std::string& origin) {
+    return client().request(method, "/echo", {},
+                            "Origin: " + origin + "\r\nAccess-Control-Request-Method: POST\r\n");
+  };
+  const ClientResponse preflight = ask("OPTIONS", "https://app.example.org");
+  EXPECT_EQ(preflight.status, 204);
+  EXPECT_EQ(preflight.headers.at("access-control-allow-origin"), "https://app.example.org");
+  EXPECT_TRUE(preflight.headers.contains("access-control-allow-methods"));
+  EXPECT_EQ(preflight.headers.at("vary"), "Origin");
+  const ClientResponse answer = ask("GET", "https://app.example.org");
+  EXPECT_EQ(answer.status, 200);
+  EXPECT_EQ(answer.headers.at("access-control-allow-origin"), "https://app.example.org");
+  for (const char* origin : {"https://app.example.org.evil.example", "http://app.example.org", "null"}) {
+    const ClientResponse refused = ask("OPTIONS", origin);
+    EXPECT_EQ(refused.status, 403) << origin;
+    EXPECT_FALSE(refused.headers.contains("access-control-allow-origin")) << origin;
+  }
+}
+
+TEST_F(HttpServer, EveryAnswerTellsBrowsersToBeCareful) {
+  start();
+  for (const ClientResponse& answer : {get("/echo?text=a"), get("/nothing"), get("/throws"), get("/file")}) {
+    EXPECT_EQ(answer.headers.at("x-content-type-options"), "nosniff");
+    EXPECT_EQ(answer.headers.at("x-frame-options"), "DENY");
+    EXPECT_EQ(answer.headers.at("referrer-policy"), "no-referrer");
+    EXPECT_EQ(answer.headers.at("content-security-policy"), "default-src 'none'; frame-ancestors 'none'");
+    EXPECT_EQ(answer.headers.at("cross-origin-resource-policy"), "same-origin");
+    EXPECT_FALSE(answer.headers.contains("strict-transport-security")) << "this is no TLS";
+  }
 }
 
 TEST_F(HttpServer, StreamsLargeBodies) {
