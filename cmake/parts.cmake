@@ -33,6 +33,8 @@ find_package(ZLIB REQUIRED)
 find_library(PROMETHEUS_CPP_CORE prometheus-cpp-core REQUIRED)
 add_library(prometheus-cpp-core INTERFACE IMPORTED GLOBAL)
 target_link_libraries(prometheus-cpp-core INTERFACE ${PROMETHEUS_CPP_CORE})
+find_package(PkgConfig REQUIRED)
+pkg_check_modules(sodium REQUIRED IMPORTED_TARGET libsodium)
 find_package(GTest REQUIRED)
 find_package(Boost 1.81 REQUIRED COMPONENTS json)
 
