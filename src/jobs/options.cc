@@ -1,5 +1,6 @@
 #include "jobs/options.h"
 
+#include <algorithm>
 #include <array>
 #include <map>
 
@@ -196,6 +197,47 @@ tl::expected<JobOptions, OptionProblem> parse_options(const bj::object& options)
   const media::Range& range = result.pipeline.range;
   if (range.end_s && *range.end_s <= range.start_s) return refuse("end_time", "must come after start_time");
   return result;
+}
+
+bj::object merge_options(bj::object base, const bj::object& over) {
+  static constexpr std::array kSpeakers{"num_speakers", "min_speakers", "max_speakers"};
+  const auto says_speakers = [](const bj::object& options) {
+    return std::any_of(kSpeakers.begin(), kSpeakers.end(),
+                       [&](const char* name) { return options.contains(name); });
+  };
+  if (says_speakers(over)) {
+    for (const char* name : kSpeakers) base.erase(name);
+  }
+  for (const auto& field : over) base[field.key()] = field.value();
+  return base;
+}
+
+bj::object to_json(const JobOptions& options) {
+  const pipeline::Options& run = options.pipeline;
+  bj::object json{{"model", run.transcription_model}, {"diarization_model", run.diarization_model}};
+  json["device"] = engine::name(options.engine.device);
+  json["compute_type"] = engine::name(options.engine.compute_type);
+  json["no_cache"] = !options.use_cache;
+  json["language"] = run.language;
+  json["task"] = engine::name(run.transcribe.task);
+  json["diarization"] = run.diarize;
+  if (run.speakers.exact) json["num_speakers"] = *run.speakers.exact;
+  if (run.speakers.least) json["min_speakers"] = *run.speakers.least;
+  if (run.speakers.most) json["max_speakers"] = *run.speakers.most;
+  json["start_time"] = run.range.start_s;
+  if (run.range.end_s) json["end_time"] = *run.range.end_s;
+  json["word_timestamps"] = options.word_timestamps;
+  json["initial_prompt"] = run.transcribe.initial_prompt;
+  json["hotwords"] = bj::array(run.transcribe.hotwords.begin(), run.transcribe.hotwords.end());
+  json["beam_size"] = run.transcribe.beam_size;
+  json["temperature"] = 0;
+  json["vad"] = false;
+  if (run.speech.voice_activity) {
+    json["vad"] = bj::object{{"threshold", json::rounded(run.speech.threshold, 4)},
+                             {"min_silence_ms", run.speech.min_silence_ms}};
+  }
+  json["priority"] = options.priority;
+  return json;
 }
 
 }  // namespace hansard::jobs

@@ -27,4 +27,12 @@ struct OptionProblem {
 // Fields that are not there have their defaults. Whether the models exist is not checked.
 tl::expected<JobOptions, OptionProblem> parse_options(const json::bj::object& options);
 
+// Field by field: what `over` says, else what `base` says. A number of speakers is one field, however it is
+// given. A null in `over` takes the field away, back to its default.
+json::bj::object merge_options(json::bj::object base, const json::bj::object& over);
+
+// Every option with its value, so that a job does the same when defaults have changed. What is not set and
+// has no default (a number of speakers, an end) is left out.
+json::bj::object to_json(const JobOptions& options);
+
 }  // namespace hansard::jobs

@@ -82,5 +82,43 @@ TEST(JobOptions, WhatIsWrongIsNamed) {
   EXPECT_EQ(problem(R"({"start_time":5,"end_time":5})"), "end_time");
 }
 
+namespace bj = json::bj;
+
+TEST(Options, WhatIsSaidLaterGoesOverWhatWasSaidBefore) {
+  const bj::object profile{{"language", "de"}, {"beam_size", 5}, {"min_speakers", 2}, {"max_speakers", 4}};
+  const bj::object request{{"language", "en"}, {"num_speakers", 3}, {"beam_size", nullptr}};
+  const auto merged = parse_options(merge_options(profile, request));
+  ASSERT_TRUE(merged) << merged.error().message;
+  EXPECT_EQ(merged->pipeline.language, "en");
+  EXPECT_EQ(merged->pipeline.transcribe.beam_size, 0);
+  EXPECT_EQ(merged->pipeline.speakers.exact, 3);
+  EXPECT_FALSE(merged->pipeline.speakers.least);
+  EXPECT_EQ(merge_options(profile, {}), profile);
+}
+
+TEST(Options, WrittenDownTheyAreTheSameAgain) {
+  const bj::object given{{"model", "small"},       {"device", "cpu"},
+                         {"compute_type", "int8"}, {"no_cache", true},
+                         {"language", "de"},       {"task", "translate"},
+                         {"min_speakers", 2},      {"max_speakers", 4},
+                         {"start_time", 1.5},      {"end_time", 9},
+                         {"beam_size", 5},         {"word_timestamps", false},
+                         {"initial_prompt", "Ah"}, {"hotwords", {"Clov"}},
+                         {"priority", 2},          {"vad", {{"threshold", 0.25}, {"min_silence_ms", 300}}}};
+  for (const bj::object& options :
+       {given, bj::object{{"vad", false}, {"diarization", false}, {"num_speakers", nullptr}}, bj::object()}) {
+    const auto parsed = parse_options(options);
+    ASSERT_TRUE(parsed) << parsed.error().message;
+    const bj::object written = to_json(*parsed);
+    const auto again = parse_options(written);
+    ASSERT_TRUE(again) << again.error().field << ": " << again.error().message;
+    EXPECT_EQ(to_json(*again), written);
+    for (const auto& field : options) {
+      if (!field.value().is_null())
+        EXPECT_EQ(json::to_text(written.at(field.key())), json::to_text(field.value())) << field.key();
+    }
+  }
+}
+
 }  // namespace
 }  // namespace hansard::jobs
