@@ -34,7 +34,7 @@ class Server:
         began = time.monotonic()
         self.process = subprocess.Popen([str(program), "serve", "--port", "0", "--data-dir", str(data)],
                                         stdout=subprocess.PIPE, stderr=subprocess.DEVNULL, text=True,
-                                        env={**os.environ, **settings})
+                                        env={"HANSARD_AUTH": "none", **os.environ, **settings})
         self.port = int(re.search(r":(\d+)$", self.process.stdout.readline().strip()).group(1))
         while self.get("/api/v1/ready")[0] != 200:
             pass

@@ -76,7 +76,7 @@ class BadDayModel : public ServerProgram {
     const auto began = Clock::now();
     EXPECT_EQ(server.request("POST", path_of(id) + ":cancel").status, 200);
     EXPECT_EQ(status_of(server, id), "canceled");
-    while (object(server.get("/api/v1/admin/queue")).at("running") != 0) {
+    while (object(server.get("/api/v1/admin/queue?scope=all")).at("running") != 0) {
       ASSERT_LT(Clock::now() - began, 30s);
       std::this_thread::sleep_for(5ms);
     }
@@ -438,7 +438,8 @@ TEST_F(BadDayModel, CancelWhileATranscriptIsSavedLeavesNone) {
   EXPECT_EQ(server.request("POST", path_of(id) + ":cancel").status, 200);
   EXPECT_EQ(status_of(server, id), "canceled");
   fs::remove(hold);
-  while (object(server.get("/api/v1/admin/queue")).at("running") != 0) std::this_thread::sleep_for(2ms);
+  while (object(server.get("/api/v1/admin/queue?scope=all")).at("running") != 0)
+    std::this_thread::sleep_for(2ms);
   EXPECT_EQ(status_of(server, id), "canceled");
   EXPECT_EQ(files_under(data() / "blobs/transcripts"), 0U);
   expect_problem(server.get(path_of(id) + "/transcript"), 409, "CONFLICT");
@@ -472,7 +473,8 @@ TEST_F(BadDayModel, RecoveryEndsBeforeTheFirstClaim) {
   Serving server = serve({"TRANSCRIPTION_WORKERS=4"});
   ASSERT_TRUE(server.listens()) << server.log();
   // Their recording is gone, so they come to an end at once.
-  while (object(server.get("/api/v1/admin/queue")).at("failed") != 100) std::this_thread::sleep_for(5ms);
+  while (object(server.get("/api/v1/admin/queue?scope=all")).at("failed") != 100)
+    std::this_thread::sleep_for(5ms);
   EXPECT_TRUE(sql("SELECT id FROM early").empty());
   EXPECT_EQ(sql("SELECT COUNT(*) FROM transcriptions WHERE recoveries = 1 AND attempt = 3").front(), "50");
   EXPECT_EQ(sql("SELECT COUNT(*) FROM transcriptions WHERE recoveries = 0 AND attempt = 1").front(), "50");

@@ -170,7 +170,8 @@ TEST_F(ClientModel, AServerThatRestartsIsWaitedFor) {
     server.child().kill(SIGKILL);
     server.child().wait();
   }
-  RunningProgram again = start({"serve", "--port", port}, {"HANSARD_MODEL_PATH=" + models().string()});
+  RunningProgram again =
+      start({"serve", "--port", port}, {"HANSARD_AUTH=none", "HANSARD_MODEL_PATH=" + models().string()});
   EXPECT_TRUE(watching->wait_for_line(id + " completed"));
   EXPECT_EQ(watching->child().wait().exit_code, 0);
 }

@@ -10,6 +10,7 @@
 
 #include "api/openapi.h"
 #include "api/v1/api.h"
+#include "base/limits.h"
 #include "base/temporary_folder.h"
 #include "blob/file/file_blobs.h"
 #include "http/server.h"
@@ -43,6 +44,9 @@ struct House {
                      .open_provider = {}}};
   library::UploadsInWork uploads;
   library::Renditions renditions{*store, *blobs, folder / "spool"};
+  std::unique_ptr<auth::Accounts> accounts =
+      auth::Accounts::open(*store, folder / "token-keys.json", false).value();
+  auth::Standings standings{*accounts, limits::kStandingInterval};
   std::atomic<bool> draining = false;
   api::v1::Services services{.store = *store,
                              .blobs = *blobs,
@@ -53,7 +57,8 @@ struct House {
                              .artifacts = artifacts,
                              .uploads = uploads,
                              .renditions = renditions,
-                             .user_id = "user",
+                             .accounts = *accounts,
+                             .standings = standings,
                              .draining = draining,
                              .instance = "test"};
 };

@@ -311,7 +311,7 @@ TEST_F(ServerModel, BadSettingsStopTheStart) {
                   "TRANSCRIPTION_WORKERS is \"0\"; allowed is a whole number from 1 to 64"),
         std::pair("TRANSCRIPTION_LEASE_TIMEOUT=10",
                   "TRANSCRIPTION_LEASE_TIMEOUT: \"10\" could mean 10 seconds"),
-        std::pair("HANSARD_AUTH=some", "HANSARD_AUTH is \"some\"; allowed is one of: none")}) {
+        std::pair("HANSARD_AUTH=some", "HANSARD_AUTH is \"some\"; allowed is one of: required none")}) {
     const ProgramResult result = run({"serve"}, {variable});
     EXPECT_NE(result.exit_code, 0) << variable;
     EXPECT_NE(result.err.find(needle), std::string::npos) << result.err;
@@ -343,7 +343,7 @@ TEST_F(ServerModel, AHangupEndsNoServer) {
 
 TEST_F(ServerModel, TheRoundTripOfTheReadmeWorksAsItIsWritten) {
   const std::string readme = read_file(fs::path(HANSARD_SOURCE_DIR) / "README.md", 1 << 20).value();
-  const std::string begin = "```bash\nhansard serve --port 8080 &\n";
+  const std::string begin = "```bash\nHANSARD_AUTH=none hansard serve --port 8080 &\n";
   const size_t at = readme.find(begin);
   ASSERT_NE(at, std::string::npos);
   const size_t first = at + begin.size();

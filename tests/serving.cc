@@ -3,6 +3,7 @@
 #include <fcntl.h>
 #include <gtest/gtest.h>
 
+#include <algorithm>
 #include <charconv>
 #include <thread>
 
@@ -41,6 +42,9 @@ Serving::Serving(std::filesystem::path program, std::filesystem::path log,
   ChildOptions options;
   options.argv = {program.string(), "serve", "--port", "0"};
   options.argv.insert(options.argv.end(), flags.begin(), flags.end());
+  const bool says = std::any_of(environment.begin(), environment.end(),
+                                [](const std::string& value) { return value.starts_with("HANSARD_AUTH="); });
+  if (!says) environment.emplace_back("HANSARD_AUTH=none");
   // There is always a token that could be told.
   environment.emplace_back(kToken);
   options.environment = environment;
@@ -68,7 +72,7 @@ std::string Serving::log() const {
 
 http::ClientResponse Serving::request(std::string_view method, std::string_view target, std::string_view body,
                                       std::string_view headers) const {
-  return http::Client(port_).request(method, target, body, headers);
+  return http::Client(port_).request(method, target, body, headers_ + std::string(headers));
 }
 
 std::string Serving::submit(std::string_view recording, const std::map<std::string, std::string>& fields,
@@ -82,7 +86,8 @@ std::string Serving::submit(std::string_view recording, const std::map<std::stri
 
 json::bj::object Serving::wait_for_end(const std::string& id) const {
   http::Client client(port_);
-  client.send("GET /api/v1/transcriptions/" + id + "/events HTTP/1.1\r\nHost: localhost\r\n\r\n");
+  client.send("GET /api/v1/transcriptions/" + id + "/events HTTP/1.1\r\nHost: localhost\r\n" + headers_ +
+              "\r\n");
   client.read_until("\r\n\r\nnever: the stream ends with the job");
   return json::parse_object(get("/api/v1/transcriptions/" + id).body).value_or(json::bj::object());
 }

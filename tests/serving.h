@@ -17,7 +17,8 @@ namespace hansard {
 class Serving {
  public:
   // Starts `program` (hansard, or a test's own build of it) and waits until it listens. `environment` is its
-  // whole environment, `flags` come after "serve --port 0".
+  // whole environment, but that nobody is asked for a name unless it says HANSARD_AUTH; `flags` come after
+  // "serve --port 0".
   Serving(std::filesystem::path program, std::filesystem::path log, std::vector<std::string> environment,
           std::vector<std::string> flags = {});
 
@@ -30,6 +31,8 @@ class Serving {
   ChildProcess& child() { return child_; }
   std::string log() const;
 
+  // Goes with every request from now on: "X-API-Key: …\r\n".
+  void ask_with(std::string headers) { headers_ = std::move(headers); }
   // Asks on a connection of its own.
   http::ClientResponse request(std::string_view method, std::string_view target, std::string_view body = {},
                                std::string_view headers = {}) const;
@@ -41,6 +44,7 @@ class Serving {
   json::bj::object wait_for_end(const std::string& id) const;
 
  private:
+  std::string headers_;
   std::filesystem::path log_;
   ChildProcess child_;
   uint16_t port_ = 0;

@@ -47,11 +47,19 @@ constexpr std::array kKeys{
     ConfigKey{"SPEECH_ENGINE_MEMORY_LIMIT", Kind::integer, "0", "0..1000000", false,
               "An engine with more resident memory than this, in MB, is ended; 0: no limit."},
     ConfigKey{"HANSARD_HOST", Kind::text, "127.0.0.1", "", false,
-              "Address that the server listens on; while there are no accounts, one of this machine alone."},
+              "Address that the server listens on; beyond this machine with accounts and TLS alone, or "
+              "behind a proxy "
+              "that speaks it."},
     ConfigKey{"HANSARD_PORT", Kind::integer, "8080", "0..65535", false,
               "Port of the server; 0: any free one."},
-    ConfigKey{"HANSARD_AUTH", Kind::choice, "none", "none", false,
-              "Who may ask the server: none asks nobody's name."},
+    ConfigKey{
+        "HANSARD_AUTH", Kind::choice, "required", "required|none", false,
+        "Who may ask the server: those who log in or have a key; or, on this machine alone, everyone, as the "
+        "first admin."},
+    ConfigKey{"HANSARD_API_KEY", Kind::text, "", "", true,
+              "The key by which submit, jobs and get ask the server."},
+    ConfigKey{"HANSARD_CORS_ORIGINS", Kind::text, "", "", false,
+              "Origins, separated by commas, whose pages may ask the server, as in https://app.example.org."},
     ConfigKey{"HANSARD_ALLOWED_HOSTS", Kind::text, "", "", false,
               "Names, separated by commas, by which the server may be asked beside those of this machine."},
     ConfigKey{"HANSARD_BASE_PATH", Kind::text, "", "", false,

@@ -25,10 +25,10 @@ enum class ErrorCode {
   canceled,
   insufficient_storage,  // a disk or quota is full
   permission_denied,
-  network,   // a download failed in a way that may pass
+  network,       // a download failed in a way that may pass
   rate_limited,  // too much is asked at once; it may be asked again later
-  conflict,  // something is there already, or in use
-  internal,  // a bug, or a failure that has no better name
+  conflict,      // something is there already, or in use
+  internal,      // a bug, or a failure that has no better name
 };
 
 std::string_view error_code_name(ErrorCode code);  // "MODEL_UNAVAILABLE"

@@ -63,6 +63,10 @@ ErrorCode code_of(long status) {
 // What the server says is wrong, in its own words.
 Error refusal(long status, const std::string& body) {
   std::string message = fmt::format("the server answers with status {}", status);
+  if (status == 401)
+    return {ErrorCode::permission_denied,
+            "the server wants to know who asks; set HANSARD_API_KEY to a key of yours",
+            {}};
   if (const auto answer = json::parse_object(body)) {
     const bj::value* error = answer->if_contains("error");
     if (error != nullptr && error->is_object()) {
@@ -77,6 +81,13 @@ Error refusal(long status, const std::string& body) {
 
 using Handle = std::unique_ptr<CURL, decltype(&curl_easy_cleanup)>;
 using HeaderList = std::unique_ptr<curl_slist, decltype(&curl_slist_free_all)>;
+
+HeaderList headers_of(const std::string& api_key, const char* more = "") {
+  curl_slist* list = nullptr;
+  if (!api_key.empty()) list = curl_slist_append(list, ("X-API-Key: " + api_key).c_str());
+  if (*more != '\0') list = curl_slist_append(list, more);
+  return {list, curl_slist_free_all};
+}
 
 Handle prepare(const std::string& url, std::string_view method, Transfer& transfer) {
   Handle handle(curl_easy_init(), curl_easy_cleanup);
@@ -152,7 +163,8 @@ class EventReader {
 
 }  // namespace
 
-Client::Client(std::string url, std::stop_token stop) : url_(std::move(url)), stop_(std::move(stop)) {
+Client::Client(std::string url, std::string api_key, std::stop_token stop)
+    : url_(std::move(url)), api_key_(std::move(api_key)), stop_(std::move(stop)) {
   while (url_.ends_with('/')) url_.pop_back();
 }
 
@@ -164,10 +176,10 @@ Result<std::string> Client::request(std::string_view method, std::string_view pa
   Transfer transfer;
   transfer.stop = stop_;
   const Handle handle = prepare(address(path), method, transfer);
-  const HeaderList headers(curl_slist_append(nullptr, "Content-Type: application/json"), curl_slist_free_all);
   const std::string sent(body);
+  const HeaderList headers = headers_of(api_key_, sent.empty() ? "" : "Content-Type: application/json");
+  curl_easy_setopt(handle.get(), CURLOPT_HTTPHEADER, headers.get());
   if (!sent.empty()) {
-    curl_easy_setopt(handle.get(), CURLOPT_HTTPHEADER, headers.get());
     curl_easy_setopt(handle.get(), CURLOPT_POSTFIELDSIZE_LARGE, static_cast<curl_off_t>(sent.size()));
     curl_easy_setopt(handle.get(), CURLOPT_POSTFIELDS, sent.c_str());
   }
@@ -186,6 +198,8 @@ Result<bj::object> Client::upload(std::string_view path, const std::filesystem::
   transfer.stop = stop_;
   transfer.sent = sent;
   const Handle handle = prepare(address(path), "POST", transfer);
+  const HeaderList headers = headers_of(api_key_);
+  curl_easy_setopt(handle.get(), CURLOPT_HTTPHEADER, headers.get());
   const std::unique_ptr<curl_mime, decltype(&curl_mime_free)> form(curl_mime_init(handle.get()),
                                                                    curl_mime_free);
   for (const auto& [name, value] : fields) {
@@ -214,6 +228,8 @@ Result<void> Client::follow(std::string_view path, const OnEvent& event) {
   // A server that lives sends a comment every 15 s.
   curl_easy_setopt(handle.get(), CURLOPT_LOW_SPEED_LIMIT, 1L);
   curl_easy_setopt(handle.get(), CURLOPT_LOW_SPEED_TIME, 60L);
+  const HeaderList headers = headers_of(api_key_);
+  curl_easy_setopt(handle.get(), CURLOPT_HTTPHEADER, headers.get());
   return perform(handle, url_, transfer);
 }
 

@@ -17,8 +17,8 @@ namespace hansard::cli {
 // one), canceled, and what the server says: invalid_request, not_found, conflict, …, with its message.
 class Client {
  public:
-  // `url` as in HANSARD_URL: "http://127.0.0.1:8080".
-  Client(std::string url, std::stop_token stop);
+  // `url` as in HANSARD_URL: "http://127.0.0.1:8080"; `api_key` as in HANSARD_API_KEY, may be empty.
+  Client(std::string url, std::string api_key, std::stop_token stop);
 
   // `path` below /api/v1, with its query. An empty `body` is none. The answer's body.
   Result<std::string> request(std::string_view method, std::string_view path, std::string_view body = {});
@@ -37,6 +37,7 @@ class Client {
   std::string address(std::string_view path) const;
 
   std::string url_;
+  std::string api_key_;
   std::stop_token stop_;
 };
 

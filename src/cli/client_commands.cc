@@ -49,7 +49,7 @@ std::string text(const bj::object& object, std::string_view name) {
 }
 
 Client client(const Config& config, const std::stop_token& stop) {
-  return {config.text("HANSARD_URL"), stop};
+  return {config.text("HANSARD_URL"), config.text("HANSARD_API_KEY"), stop};
 }
 
 void wait_a_moment(const std::stop_token& stop) {

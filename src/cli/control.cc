@@ -30,6 +30,8 @@ using library::BackupSummary;
 // Whoever connects says at once what it wants.
 constexpr auto kRequestTime = 5s;
 constexpr auto kProgressInterval = 200ms;
+// Another command may be in work, and a password takes its time.
+constexpr auto kAnswerTime = 60s;
 
 // A socket's path has room for 107 characters; a folder's descriptor gives it a short one.
 struct Address {
@@ -52,12 +54,12 @@ bool has_left(int fd) {
   return ::poll(&polled, 1, 0) != 0;
 }
 
+bj::object failed(const Error& error) {
+  return {{"type", "failed"}, {"code", error_code_name(error.code)}, {"message", error.message}};
+}
+
 bj::object to_message(const Result<BackupSummary>& result) {
-  if (!result) {
-    return {{"type", "failed"},
-            {"code", error_code_name(result.error().code)},
-            {"message", result.error().message}};
-  }
+  if (!result) return failed(result.error());
   return {{"type", "done"},
           {"blobs", result->blobs},
           {"missing", result->missing},
@@ -65,15 +67,35 @@ bj::object to_message(const Result<BackupSummary>& result) {
           {"created_at", result->created_at}};
 }
 
+Result<void> check_done(const bj::object& message) {
+  if (TRY(json::get_string(message, "type")) != "failed") return {};
+  const auto code = parse_error_code(TRY(json::get_string(message, "code")));
+  return fail(code.value_or(ErrorCode::internal), TRY(json::get_string(message, "message")));
+}
+
 Result<BackupSummary> to_result(const bj::object& message) {
-  if (TRY(json::get_string(message, "type")) == "failed") {
-    const auto code = parse_error_code(TRY(json::get_string(message, "code")));
-    return fail(code.value_or(ErrorCode::internal), TRY(json::get_string(message, "message")));
-  }
+  TRY(check_done(message));
   return BackupSummary{.blobs = TRY(json::get_integer(message, "blobs")),
                        .missing = TRY(json::get_integer(message, "missing")),
                        .size_bytes = static_cast<uint64_t>(TRY(json::get_integer(message, "size_bytes", 0))),
                        .created_at = TRY(json::get_string(message, "created_at"))};
+}
+
+Result<UniqueFd> connect_to(const fs::path& data_folder) {
+  const auto unanswered = [](std::string_view detail) {
+    return fail(ErrorCode::conflict,
+                "another hansard has this data folder and does not answer; it may be starting or stopping: "
+                "try again",
+                std::string(detail));
+  };
+  const Result<Address> address = address_in(data_folder);
+  if (!address) return unanswered(address.error().message);
+  UniqueFd socket(::socket(AF_UNIX, SOCK_STREAM | SOCK_CLOEXEC, 0));
+  if (!socket || ::connect(socket.get(), address->pointer(), sizeof address->name) != 0) {
+    if (errno == EACCES || errno == EPERM) return fail(system_error("the server cannot be asked", errno));
+    return unanswered(system_error("connect", errno).message);
+  }
+  return socket;
 }
 
 }  // namespace
@@ -83,6 +105,7 @@ struct Control::State {
   fs::path workspace;
   store::Store& store;
   blob::Blobs& blobs;
+  Commands commands;
   UniqueFd listener;
   UniqueFd wake;  // readable when the server stops
   std::jthread thread = {};
@@ -104,6 +127,12 @@ struct Control::State {
   void answer(Channel channel) {
     const auto message = channel.receive(kRequestTime, wake.get());
     if (!message || !*message) return;
+    if (const auto command = commands.find((*message)->type); command != commands.end()) {
+      Result<bj::object> result = command->second((*message)->header);
+      if (result) (*result)["type"] = "done";
+      (void)channel.send(result ? *result : failed(result.error()));
+      return;
+    }
     const bool known = (*message)->type == "backup" && (*message)->descriptors.size() == 1;
     const Result<BackupSummary> result =
         known ? back_up(channel, (*message)->descriptors.front().get())
@@ -136,13 +165,14 @@ Control::~Control() {
 }
 
 Result<std::unique_ptr<Control>> Control::open(const fs::path& data_folder, store::Store& store,
-                                               blob::Blobs& blobs) {
+                                               blob::Blobs& blobs, Commands commands) {
   TRY(make_private_folder(data_folder / "run"));
   auto state =
       std::make_unique<State>(State{.address = TRY(address_in(data_folder)),
                                     .workspace = data_folder / "run",
                                     .store = store,
                                     .blobs = blobs,
+                                    .commands = std::move(commands),
                                     .listener = UniqueFd(::socket(AF_UNIX, SOCK_STREAM | SOCK_CLOEXEC, 0)),
                                     .wake = UniqueFd(::eventfd(0, EFD_CLOEXEC))});
   if (!state->listener || !state->wake) return fail(system_error("cannot make the control socket", errno));
@@ -159,20 +189,7 @@ Result<std::unique_ptr<Control>> Control::open(const fs::path& data_folder, stor
 
 Result<BackupSummary> ask_for_backup(const fs::path& data_folder, int out_fd,
                                      const library::BackupProgress& progress) {
-  const auto unanswered = [](std::string_view detail) {
-    return fail(ErrorCode::conflict,
-                "another hansard has this data folder and does not answer; it may be starting or stopping: "
-                "try again",
-                std::string(detail));
-  };
-  const Result<Address> address = address_in(data_folder);
-  if (!address) return unanswered(address.error().message);
-  UniqueFd socket(::socket(AF_UNIX, SOCK_STREAM | SOCK_CLOEXEC, 0));
-  if (!socket || ::connect(socket.get(), address->pointer(), sizeof address->name) != 0) {
-    if (errno == EACCES || errno == EPERM) return fail(system_error("the server cannot be asked", errno));
-    return unanswered(system_error("connect", errno).message);
-  }
-  Channel channel(std::move(socket));
+  Channel channel(TRY(connect_to(data_folder)));
   const std::array<int, 1> descriptors{out_fd};
   const auto left = [](const Error& error) {
     return fail(ErrorCode::network, "the server ended while the backup was made; try again", error.detail);
@@ -187,6 +204,19 @@ Result<BackupSummary> ask_for_backup(const fs::path& data_folder, int out_fd,
     if ((*message)->type != "progress") return to_result((*message)->header);
     fraction = json::get_number((*message)->header, "fraction").value_or(fraction);
   }
+}
+
+Result<bj::object> ask_server(const fs::path& data_folder, bj::object message) {
+  Channel channel(TRY(connect_to(data_folder)));
+  const auto left = [](const Error& error) {
+    return fail(ErrorCode::network, "the server ended meanwhile; try again", error.detail);
+  };
+  if (const auto sent = channel.send(message); !sent) return left(sent.error());
+  const auto answer = channel.receive(kAnswerTime);
+  if (!answer) return left(answer.error());
+  if (!*answer) return fail(ErrorCode::conflict, "the server does not answer; try again");
+  TRY(check_done((*answer)->header));
+  return std::move((*answer)->header);
 }
 
 }  // namespace hansard::cli

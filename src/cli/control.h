@@ -3,8 +3,12 @@
 #pragma once
 
 #include <filesystem>
+#include <functional>
+#include <map>
 #include <memory>
+#include <string>
 
+#include "base/json.h"
 #include "library/backup.h"
 
 namespace hansard::cli {
@@ -13,9 +17,12 @@ namespace hansard::cli {
 // is being done then is given up.
 class Control {
  public:
+  // What else the server does when it is asked, by the type of the message; its fields in, the answer's out.
+  using Commands = std::map<std::string, std::function<Result<json::bj::object>(const json::bj::object&)>>;
+
   // The caller holds the data folder's lock, and outlives neither the store nor the blobs.
   static Result<std::unique_ptr<Control>> open(const std::filesystem::path& data_folder, store::Store& store,
-                                               blob::Blobs& blobs);
+                                               blob::Blobs& blobs, Commands commands);
   ~Control();
 
  private:
@@ -28,5 +35,9 @@ class Control {
 // write_backup(), and network where the server ends meanwhile.
 Result<library::BackupSummary> ask_for_backup(const std::filesystem::path& data_folder, int out_fd,
                                               const library::BackupProgress& progress);
+
+// Has the server do one of its commands. Errors: conflict where no server answers, network where it ends
+// meanwhile, and the command's own.
+Result<json::bj::object> ask_server(const std::filesystem::path& data_folder, json::bj::object message);
 
 }  // namespace hansard::cli

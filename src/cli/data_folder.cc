@@ -24,6 +24,10 @@ fs::path blobs_path(const fs::path& folder) {
   return folder / "blobs";
 }
 
+fs::path token_keys_path(const fs::path& folder) {
+  return folder / "token-keys.json";
+}
+
 namespace {
 
 Error unusable(const fs::path& folder, const Error& why) {

@@ -8,9 +8,10 @@
 
 namespace hansard::cli {
 
-// The database in a data folder, and its blobs.
+// The database in a data folder, its blobs, and the keys that sign tokens.
 std::filesystem::path database_path(const std::filesystem::path& folder);
 std::filesystem::path blobs_path(const std::filesystem::path& folder);
+std::filesystem::path token_keys_path(const std::filesystem::path& folder);
 
 // Makes the folder, and finds out whether this user may write to it. Errors, saying what to set: conflict,
 // permission_denied, insufficient_storage, internal.

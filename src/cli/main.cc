@@ -25,6 +25,7 @@
 #include "cli/serve_command.h"
 #include "cli/surroundings.h"
 #include "cli/transcribe_command.h"
+#include "cli/users_command.h"
 #include "transcript/exports.h"
 
 namespace hansard::cli {
@@ -88,6 +89,7 @@ struct CommandLine {
   JobsArguments jobs;
   GetArguments get;
   BackupArguments backup;
+  UsersArguments users;
   std::map<std::string, std::string> settings;  // flags that are settings of their own
 };
 
@@ -214,6 +216,26 @@ void add_backup(CLI::App& app, CommandLine& line) {
   restore->add_flag("--force", line.backup.force, "Move aside what is in the data folder");
 }
 
+void add_users(CLI::App& app, CommandLine& line) {
+  CLI::App* users = app.add_subcommand(
+      "users",
+      "Accounts of the server of this machine, running or not: list, add, reset-password, disable, enable");
+  users->require_subcommand(1);
+  add_data_folder(users->add_subcommand("list", "Who has an account"), line);
+  for (const auto& [name, help] :
+       {std::pair("add", "Make an account; the password is asked for, or the first line of standard input"),
+        std::pair("reset-password", "Give a new password, and end all sessions"),
+        std::pair("disable", "Let someone in no more"), std::pair("enable", "Let someone in again")}) {
+    CLI::App* command = users->add_subcommand(name, help);
+    command->add_option("NAME", line.users.username, "User name")->required();
+    add_data_folder(command, line);
+    if (std::string_view(name) == "add")
+      command->add_option("--role", line.users.role, "admin or user; the first account is an admin")
+          ->check(CLI::IsMember({"admin", "user"}))
+          ->capture_default_str();
+  }
+}
+
 void add_serve(CLI::App& app, CommandLine& line) {
   CLI::App* serve =
       app.add_subcommand("serve", "Take recordings over HTTP and transcribe them, one after the other");
@@ -330,6 +352,10 @@ ExitCode dispatch(CLI::App& app, CommandLine& line, Interrupt& interrupt) {
     const auto run = name == "backup" ? run_backup : run_restore;
     return run(line.backup, *config, interrupt.token());
   }
+  if (name == "users") {
+    line.users.action = command->get_subcommands().front()->get_name();
+    return run_users(line.users, *config);
+  }
   if (name == "submit") {
     line.submit.quiet = line.quiet;
     return run_submit(line.submit, *config, interrupt.token());
@@ -378,6 +404,7 @@ int main(int argc, char** argv) {
   add_transcribe(app, line);
   add_models(app, line);
   add_serve(app, line);
+  add_users(app, line);
   add_client(app, line);
   add_backup(app, line);
   add_others(app, line);

@@ -10,6 +10,10 @@
 
 #include "api/openapi.h"
 #include "api/v1/api.h"
+#include "auth/accounts.h"
+#include "auth/audit.h"
+#include "auth/sessions.h"
+#include "auth/standing.h"
 #include "base/clock.h"
 #include "base/file.h"
 #include "base/id.h"
@@ -21,6 +25,7 @@
 #include "cli/control.h"
 #include "cli/data_folder.h"
 #include "cli/surroundings.h"
+#include "cli/users_command.h"
 #include "engine/process/process_provider.h"
 #include "http/server.h"
 #include "jobs/hub.h"
@@ -62,6 +67,22 @@ Result<void> check_hosts(const std::vector<std::string>& names) {
   return {};
 }
 
+// As browsers write them in the Origin header.
+Result<void> check_origins(const std::vector<std::string>& origins) {
+  for (const std::string& origin : origins) {
+    const size_t host = origin.find("://") + 3;
+    const bool plain = (origin.starts_with("https://") || origin.starts_with("http://")) &&
+                       host < origin.size() && origin.find_first_of("/*?#@ ", host) == std::string::npos;
+    if (plain) continue;
+    return fail(
+        ErrorCode::invalid_request,
+        fmt::format("HANSARD_CORS_ORIGINS has \"{}\"; allowed are origins as https://app.example.org, "
+                    "without a path, separated by commas",
+                    origin));
+  }
+  return {};
+}
+
 Result<void> check_lease(const Config& config) {
   const double lease_s = config.duration_s("TRANSCRIPTION_LEASE_TIMEOUT");
   if (config.duration_s("TRANSCRIPTION_LEASE_RENEW_INTERVAL") < lease_s) return {};
@@ -91,6 +112,10 @@ Result<http::ServerOptions> listener(const Config& config) {
   options.port = static_cast<uint16_t>(config.integer("HANSARD_PORT"));
   options.allowed_hosts = split_names(config.text("HANSARD_ALLOWED_HOSTS"));
   TRY(check_hosts(options.allowed_hosts));
+  // Who has no name here is known by where the request comes from.
+  options.refuse_foreign_origins = config.text("HANSARD_AUTH") == "none";
+  options.cors_origins = split_names(config.text("HANSARD_CORS_ORIGINS"));
+  TRY(check_origins(options.cors_origins));
   options.base_path = config.text("HANSARD_BASE_PATH");
   options.tls = {config.text("HANSARD_TLS_CERT"), config.text("HANSARD_TLS_KEY")};
   options.trusted_proxies = split_names(config.text("HANSARD_TRUSTED_PROXIES"));
@@ -115,6 +140,7 @@ Result<std::unique_ptr<http::Server>> open_metrics(const Config& config, metrics
   const size_t colon = listen.rfind(':');
   http::ServerOptions options;
   options.workers = 1;
+  options.slow_workers = 1;
   options.allowed_hosts = split_names(config.text("HANSARD_ALLOWED_HOSTS"));
   options.host = listen.substr(0, colon);
   if (options.host.starts_with('[') && options.host.ends_with(']')) {
@@ -159,27 +185,8 @@ void reload_tls(http::Server& server) {
   }
 }
 
-// The one user of a server without accounts.
-Result<std::string> local_user(store::Store& store) {
-  static constexpr Statement kFind{"users.first", "SELECT id FROM users ORDER BY created_at, id LIMIT 1"};
-  static constexpr Statement kAdd{
-      "users.add_local",
-      "INSERT INTO users (id, username, role, created_at, updated_at) VALUES ($1, 'local', "
-      "'admin', $2, $2)"};
-  std::string id;
-  TRY(store.write([&](store::Transaction& transaction) -> Result<void> {
-    if (const auto row = TRY(transaction.row(kFind))) {
-      id = row->text(0);
-      return {};
-    }
-    id = make_id("user", transaction.now_ms());
-    TRY(transaction.change(kAdd, id, transaction.now_ms()));
-    return {};
-  }));
-  return id;
-}
-
-// Forgets old events, uploads that were never completed, and blobs from before `before_ms` that no row names.
+// Forgets old events and sessions, uploads that were never completed, and blobs from before `before_ms` that
+// no row names.
 void keep_house(store::Store& store, blob::Blobs& blobs, const pipeline::Artifacts& artifacts,
                 library::UploadsInWork& uploads, int64_t before_ms) {
   static constexpr Statement kForget{
@@ -189,6 +196,8 @@ void keep_house(store::Store& store, blob::Blobs& blobs, const pipeline::Artifac
   const int64_t now_ms = store.now_ms();
   const auto forgot = store.write([&](store::Transaction& transaction) -> Result<void> {
     TRY(transaction.change(kForget, now_ms - std::chrono::milliseconds(limits::kEventAge).count()));
+    TRY(auth::forget_sessions(transaction));
+    TRY(auth::forget_audit(transaction));
     return {};
   });
   if (!forgot)
@@ -251,7 +260,8 @@ Result<void> serve(const Config& config, Interrupt& interrupt) {
     if (jobs::Slots* slots = slots_to_tell) slots->notice(notice);
     if (library::Probing* probing = probing_to_tell) probing->notice(notice);
   });
-  const std::string user_id = TRY(local_user(*store));
+  const bool required = config.text("HANSARD_AUTH") == "required";
+  const auto accounts = TRY(auth::Accounts::open(*store, token_keys_path(data), required));
   int64_t recovered = 0;
   TRY(store->write([&](store::Transaction& transaction) -> Result<void> {
     recovered = TRY(jobs::recover(transaction));
@@ -303,6 +313,7 @@ Result<void> serve(const Config& config, Interrupt& interrupt) {
        .on_end = [&](const jobs::AttemptReport& report) { metrics.attempted(report); }});
   slots_to_tell = &slots;
 
+  auth::Standings standings(*accounts, limits::kStandingInterval);
   std::atomic<bool> draining = false;
   library::UploadsInWork uploads;
   library::Renditions renditions(*store, *blobs, data / "spool");
@@ -319,10 +330,14 @@ Result<void> serve(const Config& config, Interrupt& interrupt) {
       .artifacts = artifacts,
       .uploads = uploads,
       .renditions = renditions,
-      .user_id = user_id,
+      .accounts = *accounts,
+      .standings = standings,
       .upload_limit_bytes = static_cast<uint64_t>(config.integer("HANSARD_MAX_UPLOAD_MB")) << 20,
       .draining = draining,
-      .instance = random_hex(8)};
+      .instance = random_hex(8),
+      .base_path = listens.base_path,
+      .behind_proxy = !listens.trusted_proxies.empty()};
+  TRY(api::v1::load_settings(services));
   http::Router router;
   api::add_contract_routes(router);
   api::v1::add_routes(router, services);
@@ -334,7 +349,10 @@ Result<void> serve(const Config& config, Interrupt& interrupt) {
   if (with_metrics) metrics_server = TRY(open_metrics(config, metrics, *store));
   // The clock of the files. What an earlier server left has waited long enough: this one alone writes here.
   const int64_t started_ms = system_now_ms();
-  auto control = TRY(Control::open(data, *store, *blobs));
+  auto control =
+      TRY(Control::open(data, *store, *blobs, {{"users", [&](const json::bj::object& wanted) {
+                                                  return administer_users(*store, *accounts, wanted);
+                                                }}}));
   // It may follow the first at once.
   interrupt.on_second([&] { slots.release_now(); });
   slots.start();
@@ -348,6 +366,12 @@ Result<void> serve(const Config& config, Interrupt& interrupt) {
   const bool is_v6 = listens.host.find(':') != std::string::npos;
   fmt::print("hansard listens on {}://{}:{}\n", listens.tls.given() ? "https" : "http",
              is_v6 ? "[" + listens.host + "]" : listens.host, server->port());
+  if (!accounts->setup_code().empty()) {
+    fmt::print(
+        "there is no account yet; whoever registers the first one from another machine needs the setup code "
+        "{}\n",
+        accounts->setup_code());
+  }
   std::fflush(stdout);
   std::jthread housekeeper([&](const std::stop_token& stop) {
     std::mutex mutex;

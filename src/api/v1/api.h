@@ -5,6 +5,8 @@
 #include <cstdint>
 #include <string>
 
+#include "auth/accounts.h"
+#include "auth/standing.h"
 #include "blob/blob.h"
 #include "http/router.h"
 #include "jobs/hub.h"
@@ -29,11 +31,18 @@ struct Services {
   const pipeline::Artifacts& artifacts;
   library::UploadsInWork& uploads;
   library::Renditions& renditions;
-  std::string user_id;  // whose requests these are, while there are no accounts
-  uint64_t upload_limit_bytes = 0;
+  auth::Accounts& accounts;
+  auth::Standings& standings;
+  std::atomic<uint64_t> upload_limit_bytes = 0;
   const std::atomic<bool>& draining;
-  const std::string instance;  // this process, among those that had the database
+  const std::string instance;   // this process, among those that had the database
+  const std::string base_path;  // before addresses that clients are given; HANSARD_BASE_PATH
+  // Peers are those of a proxy of this machine: from where someone comes is not known.
+  const bool behind_proxy = false;
 };
+
+// What admins have set: goes before the configuration.
+Result<void> load_settings(Services& services);
 
 void add_routes(http::Router& router, Services& services);
 

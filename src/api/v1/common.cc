@@ -38,8 +38,20 @@ bj::value stored_json(const std::string& text) {
 
 }  // namespace
 
-std::string user_of(const Services& services, const Request& /*request*/) {
-  return services.user_id;
+std::string user_of(const Services& /*services*/, const Request& request) {
+  return caller_of(request).user_id;
+}
+
+auth::AuditEntry audit_entry(const Request& request, std::string action, std::string subject,
+                             std::string detail) {
+  const auth::Identity& caller = caller_of(request);
+  return {.user_id = caller.user_id,
+          .credential = caller.credential,
+          .action = std::move(action),
+          .subject = std::move(subject),
+          .detail = std::move(detail),
+          .address = request.peer,
+          .request_id = request.id};
 }
 
 Outcome<bj::object> json_body(const Request& request, const std::set<std::string_view>& fields) {
@@ -76,8 +88,12 @@ Outcome<int64_t> number_of(const Request& request, std::string_view name, int64_
   return fail(Problem(422, fmt::format("must be a whole number from 1 to {}", most), std::string(name)));
 }
 
+Outcome<int64_t> limit_of(const Request& request) {
+  return number_of(request, "limit", 50, 200);
+}
+
 Outcome<library::Page> page_of(const Request& request) {
-  const int64_t limit = TRY(number_of(request, "limit", 50, 200));
+  const int64_t limit = TRY(limit_of(request));
   const auto sort = library::parse_sort(request.query_value("sort").value_or("-created_at"));
   if (!sort)
     return fail(
@@ -191,6 +207,21 @@ Outcome<jobs::JobOptions> check_options(const Services& services, const bj::obje
   return std::move(*parsed);
 }
 
+Outcome<jobs::JobOptions> resolve_options(Services& services, const Request& request,
+                                          const std::optional<std::string>& profile_id,
+                                          const bj::object& given) {
+  const std::string user = user_of(services, request);
+  const auto profile = TRY(read<std::optional<library::Profile>>(
+      services, [&](store::Reader& reader) -> Outcome<std::optional<library::Profile>> {
+        if (!profile_id) return TRY(library::default_profile(reader, user));
+        auto named = TRY(library::find_profile(reader, user, *profile_id));
+        if (!named) return fail(Problem(422, "there is no such profile", "profile_id"));
+        return named;
+      }));
+  if (!profile) return check_options(services, given);
+  return check_options(services, jobs::merge_options(TRY(json::parse_object(profile->options)), given));
+}
+
 // ---- requests that are repeated
 
 namespace {
@@ -295,8 +326,8 @@ Outcome<std::shared_ptr<http::Receiver>> Upload::begin(Services& services, const
   std::string boundary = TRY(http::multipart_boundary(request.header("content-type").value_or("")));
   // Headers of the parts and other fields are small beside the file.
   if (request.content_length.value_or(0) > services.upload_limit_bytes + (1 << 20)) {
-    return fail(Problem(413, fmt::format("a file may have at most {} MB", services.upload_limit_bytes >> 20),
-                        "file"));
+    return fail(Problem(
+        413, fmt::format("a file may have at most {} MB", services.upload_limit_bytes.load() >> 20), "file"));
   }
   return std::shared_ptr<http::Receiver>(new Upload(services, std::move(boundary), std::move(fields)));
 }
@@ -354,8 +385,9 @@ Outcome<void> Upload::data(std::string_view bytes) {
     return {};
   }
   if (incoming_->size_bytes() + bytes.size() > services_.upload_limit_bytes) {
-    return fail(Problem(413, fmt::format("a file may have at most {} MB", services_.upload_limit_bytes >> 20),
-                        "file"));
+    return fail(
+        Problem(413, fmt::format("a file may have at most {} MB", services_.upload_limit_bytes.load() >> 20),
+                "file"));
   }
   TRY(incoming_->append(bytes));
   return {};
@@ -373,6 +405,11 @@ Outcome<void> Upload::end() {
 }
 
 void add_routes(http::Router& router, Services& services) {
+  router.set_guard(make_guard(services));
+  add_auth_routes(router, services);
+  add_key_routes(router, services);
+  add_admin_routes(router, services);
+  add_profile_routes(router, services);
   add_system_routes(router, services);
   add_file_routes(router, services);
   add_upload_routes(router, services);

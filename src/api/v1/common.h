@@ -8,13 +8,16 @@
 #include <string>
 #include <string_view>
 
+#include "api/v1/access.h"
 #include "api/v1/api.h"
+#include "auth/audit.h"
 #include "base/json.h"
 #include "http/message.h"
 #include "http/multipart.h"
 #include "jobs/options.h"
 #include "library/files.h"
 #include "library/idempotency.h"
+#include "library/profiles.h"
 #include "library/transcriptions.h"
 
 namespace hansard::api::v1 {
@@ -28,7 +31,7 @@ using http::Response;
 
 // ---- requests
 
-// The user of a request. The only place where a request becomes a user.
+// The user of a request, as access.h found out.
 std::string user_of(const Services& services, const Request& request);
 
 // A JSON object with no field but these; an empty body is an empty object. 400 naming the field, 415 for
@@ -39,6 +42,8 @@ Outcome<std::optional<std::string>> text_field(const bj::object& body, std::stri
 
 // A whole number from 1 to `most` in the query, `otherwise` where it is not there.
 Outcome<int64_t> number_of(const Request& request, std::string_view name, int64_t otherwise, int64_t most);
+// How many items a page of a list may have.
+Outcome<int64_t> limit_of(const Request& request);
 
 // limit, cursor and sort of a list.
 Outcome<library::Page> page_of(const Request& request);
@@ -61,6 +66,10 @@ library::Page page_after(const library::Page& page, const T& last) {
   }
   return next;
 }
+
+// A part of the audit log: that the caller does this. In a transaction, or as something that is only read.
+auth::AuditEntry audit_entry(const Request& request, std::string action, std::string subject,
+                             std::string detail = {});
 
 // 503 while the server takes no new work.
 Outcome<void> refuse_while_draining(const Services& services);
@@ -148,10 +157,24 @@ class Upload : public http::Receiver, private http::PartHandler {
 
 // What is to be transcribed: options checked, `field` before their names in problems ("options").
 Outcome<jobs::JobOptions> check_options(const Services& services, const bj::object& options);
+// Field by field: what is given, else the profile's (the named one, or the user's default), else the
+// defaults. 422 where the user has no such profile.
+Outcome<jobs::JobOptions> resolve_options(Services& services, const Request& request,
+                                          const std::optional<std::string>& profile_id,
+                                          const bj::object& given);
 
 // A recording as an answer, ranges and all.
 Answer audio_of(Services& services, const Request& request, const library::File& file);
 
+using Bound = Answer (*)(Services&, const Request&);
+inline http::Handler bind(Services& services, Bound handler) {
+  return [&services, handler](Request& request) { return handler(services, request); };
+}
+
+void add_auth_routes(http::Router& router, Services& services);
+void add_key_routes(http::Router& router, Services& services);
+void add_admin_routes(http::Router& router, Services& services);
+void add_profile_routes(http::Router& router, Services& services);
 void add_system_routes(http::Router& router, Services& services);
 void add_file_routes(http::Router& router, Services& services);
 void add_model_routes(http::Router& router, Services& services);

@@ -30,12 +30,19 @@ bool is_end(std::string_view event) {
 class Feed : public http::EventSource {
  public:
   // `ends`: after the end of the one job it follows.
-  Feed(std::shared_ptr<jobs::Follower> follower, std::string beginning, bool ends, bool ended)
-      : follower_(std::move(follower)), beginning_(std::move(beginning)), ends_(ends), ended_(ended) {}
+  Feed(std::shared_ptr<jobs::Follower> follower, std::shared_ptr<const auth::Standing> standing,
+       std::string beginning, bool ends, bool ended)
+      : follower_(std::move(follower)),
+        standing_(std::move(standing)),
+        beginning_(std::move(beginning)),
+        ends_(ends),
+        ended_(ended) {}
 
   Next next() override {
     // Not all at once, so that a slow reader's text does not pile up here.
     constexpr size_t kMost = 64 << 10;
+    // Asked for at least as often as a comment is written.
+    if (!standing_->holds()) return {{}, true};
     Next result{std::exchange(beginning_, {}), ended_};
     while (!result.ended && result.text.size() < kMost) {
       const jobs::EventPointer event = follower_->next();
@@ -53,6 +60,7 @@ class Feed : public http::EventSource {
 
  private:
   std::shared_ptr<jobs::Follower> follower_;
+  std::shared_ptr<const auth::Standing> standing_;
   std::string beginning_;
   const bool ends_;
   bool ended_;
@@ -132,7 +140,8 @@ Answer stream(Services& services, const Request& request, const std::string& sub
   response.with("Content-Type", "text/event-stream")
       .with("Cache-Control", "no-store")
       .with("X-Accel-Buffering", "no");
-  response.body = std::make_shared<Feed>(start.follower, std::move(beginning), !subject.empty(), over);
+  response.body = std::make_shared<Feed>(start.follower, services.standings.watch(caller_of(request)),
+                                         std::move(beginning), !subject.empty(), over);
   return response;
 }
 

@@ -31,12 +31,15 @@ Answer ready(Services& services, const Request&) {
 Answer queue(Services& services, const Request& request) {
   const auto scope = request.query_value("scope");
   if (scope && *scope != "all") return fail(Problem(422, "must be all", "scope"));
+  if (scope && caller_of(request).role != auth::Role::admin)
+    return fail(Problem(403, "this is for admins", "scope"));
   const auto counts = TRY(read<library::QueueStatistics>(
       services, [&](store::Reader& reader) -> Outcome<library::QueueStatistics> {
         return TRY(library::queue_statistics(reader, scope ? "" : user_of(services, request)));
       }));
   bj::object body{{"queued", counts.queued}, {"processing", counts.processing}};
-  body["running"] = services.slots.running();
+  // How much others have in work is not the caller's to know.
+  body["running"] = scope ? bj::value(services.slots.running()) : bj::value(counts.processing);
   body["completed"] = counts.completed;
   body["failed"] = counts.failed;
   body["canceled"] = counts.canceled;

@@ -46,24 +46,19 @@ Answer queue_once(Services& services, const Request& request, std::string_view f
       });
 }
 
-Outcome<void> refuse_profile(const bj::value* profile) {
-  if (profile == nullptr || profile->is_null()) return {};
-  return fail(Problem(422, "there is no such profile", "profile_id"));
-}
-
 Answer create(Services& services, const Request& request) {
   TRY(refuse_while_draining(services));
   const bj::object body = TRY(json_body(request, {"file_id", "title", "profile_id", "options"}));
   const auto file_id = TRY(text_field(body, "file_id"));
   if (!file_id) return fail(Problem(422, "name the file to be transcribed", "file_id"));
   const auto title = TRY(text_field(body, "title"));
-  TRY(refuse_profile(body.if_contains("profile_id")));
+  const auto profile = TRY(text_field(body, "profile_id"));
   const bj::value* given = body.if_contains("options");
   if (given != nullptr && !given->is_object() && !given->is_null()) {
     return fail(Problem(422, "must be an object", "options"));
   }
   const bj::object options = given == nullptr || given->is_null() ? bj::object() : given->get_object();
-  const jobs::JobOptions checked = TRY(check_options(services, options));
+  const jobs::JobOptions checked = TRY(resolve_options(services, request, profile, options));
   return queue_once(
       services, request, json::to_text(body), [&](store::Transaction& transaction) -> Outcome<Job> {
         const auto file = TRY(library::find_file(transaction, user_of(services, request), *file_id));
@@ -72,7 +67,7 @@ Answer create(Services& services, const Request& request) {
         return TRY(jobs::enqueue(transaction, {.user_id = file->user_id,
                                                .file_id = file->id,
                                                .title = title.value_or(file->title),
-                                               .options = json::to_text(options),
+                                               .options = json::to_text(jobs::to_json(checked)),
                                                .priority = checked.priority,
                                                .file_ready = file->status == "ready"}));
       });
@@ -86,23 +81,21 @@ Answer submit(Services& services, Request& request) {
     if (!parsed) return fail(Problem(400, "is not a JSON object: " + parsed.error().message, "options"));
     options = std::move(*parsed);
   }
-  if (const auto profile = upload.field("profile_id"); profile && !profile->empty()) {
-    const bj::value named(*profile);
-    TRY(refuse_profile(&named));
-  }
-  const jobs::JobOptions checked = TRY(check_options(services, options));
+  auto profile = upload.field("profile_id");
+  if (profile && profile->empty()) profile.reset();
+  const jobs::JobOptions checked = TRY(resolve_options(services, request, profile, options));
   const library::File file = TRY(upload.file(user_of(services, request)));
   bool made = false;
-  Answer answer = queue_once(services, request, upload.fingerprint(file),
-                             [&](store::Transaction& transaction) -> Outcome<Job> {
-                               TRY(library::insert_file(transaction, file));
-                               made = true;
-                               return TRY(jobs::enqueue(transaction, {.user_id = file.user_id,
-                                                                      .file_id = file.id,
-                                                                      .title = file.title,
-                                                                      .options = json::to_text(options),
-                                                                      .priority = checked.priority}));
-                             });
+  Answer answer = queue_once(
+      services, request, upload.fingerprint(file), [&](store::Transaction& transaction) -> Outcome<Job> {
+        TRY(library::insert_file(transaction, file));
+        made = true;
+        return TRY(jobs::enqueue(transaction, {.user_id = file.user_id,
+                                               .file_id = file.id,
+                                               .title = file.title,
+                                               .options = json::to_text(jobs::to_json(checked)),
+                                               .priority = checked.priority}));
+      });
   // Of a repeated request the file is there already.
   if (answer && made) upload.keep();
   return answer;
@@ -115,9 +108,7 @@ Answer retry(Services& services, const Request& request) {
   if (more != nullptr && !more->is_object()) return fail(Problem(422, "must be an object", "options"));
   const Job source = TRY(existing_job(services, request));
   bj::object options = TRY(json::parse_object(source.options));
-  if (more != nullptr) {
-    for (const auto& field : more->get_object()) options[field.key()] = field.value();
-  }
+  if (more != nullptr) options = jobs::merge_options(std::move(options), more->get_object());
   const jobs::JobOptions checked = TRY(check_options(services, options));
   return queue_once(services, request, json::to_text(body),
                     [&](store::Transaction& transaction) -> Outcome<Job> {
@@ -130,7 +121,7 @@ Answer retry(Services& services, const Request& request) {
                                                              .file_id = before.file_id,
                                                              .source_id = before.id,
                                                              .title = before.title,
-                                                             .options = json::to_text(options),
+                                                             .options = json::to_text(jobs::to_json(checked)),
                                                              .priority = checked.priority}));
                     });
 }
@@ -368,11 +359,15 @@ Answer transcript(Services& services, const Request& request) {
     }
     return result;
   }));
+  if (!known.document && wants_partial != "true") {
+    return fail(
+        Problem(409, fmt::format("there is no transcript: it is {}", jobs::status_name(known.job.status))));
+  }
+  auth::add_audit_later(
+      services.store,
+      audit_entry(request, format.format == Format::json ? "transcript.read" : "transcript.export",
+                  known.job.id, std::string(format.name)));
   if (!known.document) {
-    if (wants_partial != "true") {
-      return fail(
-          Problem(409, fmt::format("there is no transcript: it is {}", jobs::status_name(known.job.status))));
-    }
     const transcript::Document so_far = partial_document(services, known.job);
     return http::text_response(200, format.content_type, transcript::export_document(so_far, format.format));
   }

@@ -70,8 +70,9 @@ Outcome<int64_t> size_field(const Services& services, const bj::object& body) {
     return fail(Problem(422, "must be the size of the file in bytes, at least 1", "size_bytes"));
   }
   if (size > services.upload_limit_bytes) {
-    return fail(Problem(413, fmt::format("a file may have at most {} MB", services.upload_limit_bytes >> 20),
-                        "size_bytes"));
+    return fail(
+        Problem(413, fmt::format("a file may have at most {} MB", services.upload_limit_bytes.load() >> 20),
+                "size_bytes"));
   }
   return static_cast<int64_t>(size);
 }
@@ -190,6 +191,7 @@ Answer complete(Services& services, const Request& request) {
   const auto body =
       TRY(write<std::string>(services, [&](store::Transaction& transaction) -> Outcome<std::string> {
         TRY(library::insert_file(transaction, file));
+        TRY(library::transcribe_if_wanted(transaction, file));
         TRY(library::remove_upload(transaction, upload->id));
         return json::to_text(to_json(*TRY(library::find_file(transaction, file.user_id, file.id))));
       }));
