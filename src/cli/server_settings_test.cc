@@ -1,4 +1,4 @@
-#include "cli/serve_command.h"
+#include "cli/server_settings.h"
 
 #include <gtest/gtest.h>
 

@@ -1,0 +1,79 @@
+#include "cli/housekeeper.h"
+
+#include <chrono>
+#include <condition_variable>
+#include <mutex>
+
+#include "auth/audit.h"
+#include "auth/sessions.h"
+#include "base/clock.h"
+#include "base/limits.h"
+#include "base/log.h"
+#include "library/files.h"
+
+namespace hansard::cli {
+namespace {
+
+using namespace std::chrono_literals;
+using store::Statement;
+
+constexpr auto kInterval = 1h;
+// A blob comes before its row: a younger one may be waiting for it.
+constexpr auto kSweepAge = 24h;
+
+}  // namespace
+
+Housekeeper::Housekeeper(store::Store& store, blob::Blobs& blobs, const pipeline::Artifacts& artifacts,
+                         library::UploadsInWork& uploads)
+    : store_(store),
+      blobs_(blobs),
+      artifacts_(artifacts),
+      uploads_(uploads),
+      thread_([this, started_ms = system_now_ms()](const std::stop_token& stop) { run(stop, started_ms); }) {}
+
+void Housekeeper::run(const std::stop_token& stop, int64_t before_ms) {
+  std::mutex mutex;
+  std::condition_variable_any never;
+  std::unique_lock wait(mutex);
+  do {
+    keep_house(before_ms);
+    before_ms = system_now_ms() - std::chrono::milliseconds(kSweepAge).count();
+  } while (!never.wait_for(wait, stop, kInterval, [] { return false; }) && !stop.stop_requested());
+}
+
+void Housekeeper::keep_house(int64_t before_ms) {
+  static constexpr Statement kForget{
+      "events.forget",
+      "DELETE FROM events WHERE id < "
+      "COALESCE((SELECT MIN(id) FROM events WHERE created_at >= $1), 9223372036854775807)"};
+  const int64_t now_ms = store_.now_ms();
+  const auto forgot = store_.write([&](store::Transaction& transaction) -> Result<void> {
+    TRY(transaction.change(kForget, now_ms - std::chrono::milliseconds(limits::kEventAge).count()));
+    TRY(auth::forget_sessions(transaction));
+    TRY(auth::forget_audit(transaction));
+    return {};
+  });
+  if (!forgot)
+    log::warning("old events were not removed: {} {}", forgot.error().message, forgot.error().detail);
+  const auto emptied = library::empty_trash(store_, blobs_, artifacts_);
+  if (!emptied)
+    log::warning("the trash was not emptied: {} {}", emptied.error().message, emptied.error().detail);
+  const auto abandoned = library::remove_abandoned_uploads(store_, blobs_, uploads_);
+  if (!abandoned)
+    log::warning("old uploads were not removed: {} {}", abandoned.error().message, abandoned.error().detail);
+  for (const char* prefix : {"files/", "renditions/", "transcripts/", "uploads/"}) {
+    const auto swept = blob::sweep(blobs_, prefix, before_ms, [&](const std::string& name) -> Result<bool> {
+      bool named = true;
+      TRY(store_.read([&](store::Reader& reader) -> Result<void> {
+        named = TRY(library::names_blob(reader, name));
+        return {};
+      }));
+      return named;
+    });
+    if (!swept)
+      log::warning("unused data was not removed: {} {}", swept.error().message, swept.error().detail);
+    if (swept && *swept > 0) log::info("removed {} blobs that no row names", *swept);
+  }
+}
+
+}  // namespace hansard::cli

@@ -1,0 +1,34 @@
+// What goes away by itself: old events and sessions, the trash, uploads that were never completed, and blobs
+// that no row names.
+#pragma once
+
+#include <cstdint>
+#include <thread>
+
+#include "blob/blob.h"
+#include "library/uploads.h"
+#include "pipeline/artifacts.h"
+#include "store/store.h"
+
+namespace hansard::cli {
+
+// Looks at once, and then every hour, until it is destroyed. What was written before it was made, nobody who
+// still runs is at. All outlive it.
+class Housekeeper {
+ public:
+  Housekeeper(store::Store& store, blob::Blobs& blobs, const pipeline::Artifacts& artifacts,
+              library::UploadsInWork& uploads);
+
+ private:
+  void run(const std::stop_token& stop, int64_t before_ms);
+  // `before_ms` by the clock of the files: blobs that are older.
+  void keep_house(int64_t before_ms);
+
+  store::Store& store_;
+  blob::Blobs& blobs_;
+  const pipeline::Artifacts& artifacts_;
+  library::UploadsInWork& uploads_;
+  std::jthread thread_;
+};
+
+}  // namespace hansard::cli
