@@ -108,7 +108,7 @@ struct Control::State {
   Commands commands;
   UniqueFd listener;
   UniqueFd wake;  // readable when the server stops
-  std::jthread thread = {};
+  std::jthread thread;
 
   bool stopping() const {
     pollfd polled{wake.get(), POLLIN, 0};

@@ -371,14 +371,16 @@ class Connection : public std::enable_shared_from_this<Connection> {
     Outcome<const Route*> route = find_route(parser.get());
     if (!route) {
       result.problem = std::move(route).error();
-    } else if (result.unread) {
+      co_return result;
+    }
+    result.route = *route;
+    if (result.unread) {
       Outcome<void> read = co_await read_body(**route, parser);
       if (!read) co_return Received{nullptr, std::move(read).error(), true};
       result.unread = false;
     } else if ((*route)->receive) {
       result.problem = Problem(400, "the request has no body");
     }
-    if (route) result.route = *route;
     co_return result;
   }
 

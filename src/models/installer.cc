@@ -56,15 +56,15 @@ bool Installer::cancel(std::string_view id) {
   return true;
 }
 
+std::optional<Installer::Job> Installer::next(const std::stop_token& stop) {
+  std::unique_lock lock(mutex_);
+  if (!changed_.wait(lock, stop, [&] { return !jobs_.empty(); }) || ending_) return std::nullopt;
+  return jobs_.front();
+}
+
 void Installer::run(const std::stop_token& stop) {
-  for (;;) {
-    Job job;
-    {
-      std::unique_lock lock(mutex_);
-      if (!changed_.wait(lock, stop, [&] { return !jobs_.empty(); }) || ending_) return;
-      job = jobs_.front();
-    }
-    install(job);
+  while (const std::optional<Job> job = next(stop)) {
+    install(*job);
     const std::lock_guard lock(mutex_);
     jobs_.pop_front();
     changed_.notify_all();

@@ -44,6 +44,7 @@ class Installer {
     std::stop_source stop;
   };
 
+  std::optional<Job> next(const std::stop_token& stop);
   void run(const std::stop_token& stop);
   void install(const Job& job);
 

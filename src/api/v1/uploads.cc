@@ -78,7 +78,7 @@ Outcome<int64_t> size_field(const Services& services, const bj::object& body) {
 }
 
 Outcome<std::optional<std::string>> checksum_field(const bj::object& body) {
-  const auto text = TRY(text_field(body, "sha256"));
+  auto text = TRY(text_field(body, "sha256"));
   if (text && (text->size() != 64 || text->find_first_not_of("0123456789abcdef") != std::string::npos)) {
     return fail(Problem(422, "must be 64 lower-case hexadecimal digits", "sha256"));
   }
