@@ -7,6 +7,7 @@
 
 #include <fmt/format.h>
 
+#include "base/archive.h"
 #include "base/file.h"
 #include "base/hash.h"
 #include "server_program.h"
@@ -277,6 +278,75 @@ TEST_F(ServedLibraryModel, AModelIsNotTakenFromUnderATranscription) {
   EXPECT_EQ(server.wait_for_end(id).at("status"), "completed");
   EXPECT_EQ(server.request("DELETE", "/api/v1/models/base").status, 204);
   EXPECT_FALSE(fs::exists(data() / "models/whisper-base"));
+}
+
+TEST_F(ServedLibraryModel, ShortQueuesAndFullShelvesSayWhenAndWhatToDo) {
+  // No slot finds an engine, so what is queued stays there or comes back.
+  Serving server =
+      serve({"HANSARD_QUEUE_LIMIT_PER_USER=1", "HANSARD_STORAGE_GB_PER_USER=1", "HANSARD_MAX_UPLOAD_MB=2000",
+             "HANSARD_MODEL_PATH=none", "HF_ENDPOINT=http://127.0.0.1:1"});
+  ASSERT_TRUE(server.listens()) << server.log();
+  const std::string recording = wav(16'000, [](size_t) { return 0.0; });
+  const std::string first = server.submit(recording);
+  ASSERT_FALSE(first.empty());
+  const auto refused = [&] {
+    const ClientResponse response = server.request(
+        "POST", "/api/v1/transcriptions",
+        json::to_text(
+            bj::object{{"file_id", text(object(server.get("/api/v1/transcriptions/" + first)), "file_id")}}));
+    return response;
+  };
+  // The first may be in work for a moment: then there is room for one.
+  ClientResponse full = refused();
+  for (int i = 0; full.status == 202 && i < 3; ++i) full = refused();
+  expect_problem(full, 429, "RATE_LIMITED");
+  EXPECT_EQ(full.headers.at("retry-after"), "60");
+  const size_t files = object(server.get("/api/v1/files")).at("items").as_array().size();
+  EXPECT_TRUE(server.submit(recording).empty());
+  EXPECT_EQ(object(server.get("/api/v1/files")).at("items").as_array().size(), files);
+
+  const ClientResponse large =
+      server.request("POST", "/api/v1/uploads",
+                     json::to_text(bj::object{{"name", "long.wav"}, {"size_bytes", 1'000'000'000}}));
+  expect_problem(large, 507, "INSUFFICIENT_STORAGE");
+  EXPECT_NE(text(object(large).at("error").as_object(), "message").find("may take 1 GB"), std::string::npos);
+  EXPECT_EQ(server
+                .request("POST", "/api/v1/uploads",
+                         json::to_text(bj::object{{"name", "long.wav"}, {"size_bytes", 900'000'000}}))
+                .status,
+            201);
+}
+
+TEST_F(ServedLibraryModel, EverythingOfAUserComesAsOneTar) {
+  Serving server = serve();
+  ASSERT_TRUE(server.listens()) << server.log();
+  const std::string recording = bytes_of("endgame_nagg_nell.wav");
+  const std::string id = server.submit(
+      recording, {{"title", "Nagg / Nell"}, {"options", R"({"model":"tiny.en","diarization":false})"}});
+  ASSERT_EQ(text(server.wait_for_end(id), "status"), "completed");
+  const ClientResponse response = server.get("/api/v1/export");
+  ASSERT_EQ(response.status, 200);
+  EXPECT_EQ(response.headers.at("content-type"), "application/x-tar");
+  const fs::path tar = write("export.tar", response.body);
+  auto archive = Archive::open(tar, Archive::Format::tar, {.bytes = 1 << 30}).value();
+  std::map<std::string, std::string> members;
+  while (auto entry = archive.next().value()) {
+    ASSERT_TRUE(archive.read([&](std::string_view piece) -> Result<void> {
+      members[entry->path] += piece;
+      return {};
+    }));
+  }
+  const std::string file = text(object(server.get("/api/v1/transcriptions/" + id)), "file_id");
+  const std::string folder = "transcriptions/" + id;
+  EXPECT_EQ(members.size(), 6U);
+  EXPECT_EQ(members["recordings/" + file + "/Nagg _ Nell.wav"], recording);
+  EXPECT_EQ(members["recordings/" + file + "/recording.json"], server.get("/api/v1/files/" + file).body);
+  EXPECT_EQ(members[folder + "/transcript.1.json"],
+            server.get("/api/v1/transcriptions/" + id + "/transcript").body);
+  EXPECT_EQ(members[folder + "/transcript.md"],
+            server.get("/api/v1/transcriptions/" + id + "/transcript?format=md").body);
+  EXPECT_TRUE(members.contains(folder + "/transcription.json"));
+  EXPECT_TRUE(json::parse_object(members["account.json"]).value().contains("profiles"));
 }
 
 }  // namespace

@@ -24,11 +24,12 @@ constexpr auto kSweepAge = 24h;
 }  // namespace
 
 Housekeeper::Housekeeper(store::Store& store, blob::Blobs& blobs, const pipeline::Artifacts& artifacts,
-                         library::UploadsInWork& uploads)
+                         library::UploadsInWork& uploads, library::Retention retention)
     : store_(store),
       blobs_(blobs),
       artifacts_(artifacts),
       uploads_(uploads),
+      retention_(retention),
       thread_([this, started_ms = system_now_ms()](const std::stop_token& stop) { run(stop, started_ms); }) {}
 
 void Housekeeper::run(const std::stop_token& stop, int64_t before_ms) {
@@ -55,6 +56,13 @@ void Housekeeper::keep_house(int64_t before_ms) {
   });
   if (!forgot)
     log::warning("old events were not removed: {} {}", forgot.error().message, forgot.error().detail);
+  const auto kept = library::apply_retention(store_, blobs_, artifacts_, retention_);
+  if (!kept) {
+    log::warning("what is old was not removed: {} {}", kept.error().message, kept.error().detail);
+  } else if (kept->recordings + kept->transcriptions > 0) {
+    log::info("{} recordings and {} transcriptions were as old as they are kept, and are gone",
+              kept->recordings, kept->transcriptions);
+  }
   const auto emptied = library::empty_trash(store_, blobs_, artifacts_);
   if (!emptied)
     log::warning("the trash was not emptied: {} {}", emptied.error().message, emptied.error().detail);

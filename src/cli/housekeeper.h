@@ -1,11 +1,12 @@
-// What goes away by itself: old events and sessions, the trash, uploads that were never completed, and blobs
-// that no row names.
+// What goes away by itself: what is older than it is to be kept, old events and sessions, the trash, uploads
+// that were never completed, and blobs that no row names.
 #pragma once
 
 #include <cstdint>
 #include <thread>
 
 #include "blob/blob.h"
+#include "library/retention.h"
 #include "library/uploads.h"
 #include "pipeline/artifacts.h"
 #include "store/store.h"
@@ -17,7 +18,7 @@ namespace hansard::cli {
 class Housekeeper {
  public:
   Housekeeper(store::Store& store, blob::Blobs& blobs, const pipeline::Artifacts& artifacts,
-              library::UploadsInWork& uploads);
+              library::UploadsInWork& uploads, library::Retention retention);
 
  private:
   void run(const std::stop_token& stop, int64_t before_ms);
@@ -28,6 +29,7 @@ class Housekeeper {
   blob::Blobs& blobs_;
   const pipeline::Artifacts& artifacts_;
   library::UploadsInWork& uploads_;
+  const library::Retention retention_;
   std::jthread thread_;
 };
 

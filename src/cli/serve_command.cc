@@ -200,6 +200,9 @@ api::v1::Services ServerProcess::services() {
           .accounts = *data_.accounts,
           .standings = standings_,
           .upload_limit_bytes = settings_.upload_limit_bytes,
+          .storage_limit_bytes = settings_.storage_limit_bytes,
+          .queue_limits = settings_.queue_limits,
+          .spool_folder = folder_ / "spool",
           .draining = draining_,
           .instance = random_hex(8),
           .base_path = settings_.listener.base_path,
@@ -235,7 +238,7 @@ Result<void> ServerProcess::open() {
 void ServerProcess::start(Interrupt& interrupt) {
   // It may follow the first at once.
   interrupt.on_second([this] { slots_.release_now(); });
-  housekeeper_.emplace(*data_.store, *data_.blobs, artifacts_, uploads_);
+  housekeeper_.emplace(*data_.store, *data_.blobs, artifacts_, uploads_, settings_.retention);
   slots_.start();
   if (metrics_server_) metrics_server_->start();
   probing_.start();

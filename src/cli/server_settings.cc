@@ -160,6 +160,14 @@ Result<ServerSettings> read_server_settings(const Config& config) {
   settings.stop_timeout = milliseconds(config, "TRANSCRIPTION_STOP_TIMEOUT");
   if (settings.stop_timeout == 0ms) settings.stop_timeout = 365 * 24h;
   settings.upload_limit_bytes = static_cast<uint64_t>(config.integer("HANSARD_MAX_UPLOAD_MB")) << 20;
+  settings.storage_limit_bytes =
+      static_cast<uint64_t>(config.integer("HANSARD_STORAGE_GB_PER_USER")) * 1'000'000'000;
+  settings.queue_limits = {
+      .queued = config.integer("HANSARD_QUEUE_LIMIT"),
+      .queued_of_user = config.integer("HANSARD_QUEUE_LIMIT_PER_USER"),
+      .hours_a_day = static_cast<double>(config.integer("HANSARD_DAILY_HOURS_PER_USER"))};
+  settings.retention = {.audio = std::chrono::days(config.integer("HANSARD_KEEP_AUDIO_DAYS")),
+                        .transcripts = std::chrono::days(config.integer("HANSARD_KEEP_TRANSCRIPTS_DAYS"))};
   return settings;
 }
 

@@ -10,7 +10,9 @@
 #include "base/config.h"
 #include "base/result.h"
 #include "http/server.h"
+#include "jobs/admission.h"
 #include "jobs/slots.h"
+#include "library/retention.h"
 
 namespace hansard::cli {
 
@@ -23,6 +25,9 @@ struct ServerSettings {
   jobs::SlotOptions slots;
   std::chrono::milliseconds stop_timeout;  // for running jobs
   uint64_t upload_limit_bytes = 0;
+  uint64_t storage_limit_bytes = 0;  // of one user; 0: none
+  jobs::QueueLimits queue_limits;
+  library::Retention retention;
 };
 // Errors: invalid_request with the key, its value and what is allowed.
 Result<ServerSettings> read_server_settings(const Config& config);

@@ -293,6 +293,19 @@ Result<std::optional<File>> next_to_probe(Reader& reader) {
   return row ? std::optional(file_from(*row)) : std::nullopt;
 }
 
+Result<uint64_t> stored_bytes(Reader& reader, std::string_view user_id) {
+  static constexpr Statement kFiles{
+      "files.stored_bytes", "SELECT SUM(size_bytes) FROM files WHERE user_id = $1 AND blob IS NOT NULL"};
+  static constexpr Statement kUploads{"uploads.stored_bytes",
+                                      "SELECT SUM(size_bytes) FROM uploads WHERE user_id = $1"};
+  int64_t sum = 0;
+  for (const Statement* statement : {&kFiles, &kUploads}) {
+    const auto row = TRY(reader.row(*statement, user_id));
+    if (row) sum += row->integer_if(0).value_or(0);
+  }
+  return static_cast<uint64_t>(sum);
+}
+
 Result<std::optional<File>> find_file(Reader& reader, std::string_view user_id, std::string_view id,
                                       bool trashed) {
   static constexpr Statement kFind{

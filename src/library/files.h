@@ -117,6 +117,9 @@ struct FileFilter {
 Result<std::vector<File>> list_files(store::Reader& reader, std::string_view user_id,
                                      const FileFilter& filter, const Page& page);
 
+// What a user's recordings take, those in the trash and those that come in parts among them.
+Result<uint64_t> stored_bytes(store::Reader& reader, std::string_view user_id);
+
 // Whether a row names this blob: for the sweep.
 Result<bool> names_blob(store::Reader& reader, std::string_view blob);
 // The blobs that rows name, a page at a time: the first ones after `after`, in their order; none at the end.

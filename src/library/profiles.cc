@@ -132,13 +132,18 @@ Result<void> put_setting(Transaction& transaction, std::string_view user_id, std
   return {};
 }
 
-Result<void> transcribe_if_wanted(Transaction& transaction, const File& file) {
+Result<void> transcribe_if_wanted(Transaction& transaction, const File& file,
+                                  const jobs::QueueLimits& limits) {
   if (TRY(find_setting(transaction, file.user_id, kAutoTranscription)) != "true") return {};
   const auto profile = TRY(default_profile(transaction, file.user_id));
   const auto options = jobs::parse_options(TRY(json::parse_object(profile ? profile->options : "{}")));
   if (!options) {
     log::warning(
         "a ready file is not transcribed: its user's default profile has an option that is no longer known");
+    return {};
+  }
+  if (TRY(jobs::find_no_room(transaction, limits, file.user_id, file.duration_s, transaction.now_ms()))) {
+    log::warning("{} is not transcribed by itself: the queue has no room for more of its user", file.id);
     return {};
   }
   TRY(jobs::enqueue(transaction, {.user_id = file.user_id,

@@ -8,6 +8,7 @@
 #include <string_view>
 #include <vector>
 
+#include "jobs/admission.h"
 #include "library/files.h"
 #include "store/store.h"
 
@@ -57,7 +58,8 @@ inline constexpr std::string_view kUploadLimitMb = "max_upload_size_mb";
 
 // A file has come: queues its transcription by the default profile, where its user wants that; it waits until
 // the file is ready. Part of the transaction that keeps it; not for files that come with a transcription of
-// their own.
-Result<void> transcribe_if_wanted(store::Transaction& transaction, const File& file);
+// their own. Nothing where the limits have no room for it.
+Result<void> transcribe_if_wanted(store::Transaction& transaction, const File& file,
+                                  const jobs::QueueLimits& limits);
 
 }  // namespace hansard::library

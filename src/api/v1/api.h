@@ -3,12 +3,14 @@
 
 #include <atomic>
 #include <cstdint>
+#include <filesystem>
 #include <string>
 
 #include "auth/accounts.h"
 #include "auth/standing.h"
 #include "blob/blob.h"
 #include "http/router.h"
+#include "jobs/admission.h"
 #include "jobs/hub.h"
 #include "jobs/slots.h"
 #include "library/renditions.h"
@@ -34,6 +36,9 @@ struct Services {
   auth::Accounts& accounts;
   auth::Standings& standings;
   std::atomic<uint64_t> upload_limit_bytes = 0;
+  const uint64_t storage_limit_bytes = 0;  // of one user; 0: none
+  const jobs::QueueLimits queue_limits = {};
+  const std::filesystem::path spool_folder;
   const std::atomic<bool>& draining;
   const std::string instance;   // this process, among those that had the database
   const std::string base_path;  // before addresses that clients are given; HANSARD_BASE_PATH

@@ -118,6 +118,29 @@ Outcome<void> refuse_while_draining(const Services& services) {
   return fail(std::move(problem));
 }
 
+Outcome<void> refuse_when_full(const Services& services, const Request& request, store::Reader& reader,
+                               std::optional<double> duration_s) {
+  const auto no_room = TRY(jobs::find_no_room(reader, services.queue_limits, user_of(services, request),
+                                              duration_s, services.store.now_ms()));
+  if (!no_room) return {};
+  Problem problem(429, no_room->message);
+  problem.headers.emplace_back("Retry-After", std::to_string(no_room->retry_after.count()));
+  return fail(std::move(problem));
+}
+
+Outcome<void> refuse_beyond_storage(Services& services, const Request& request, uint64_t size_bytes) {
+  const uint64_t most = services.storage_limit_bytes;
+  if (most == 0) return {};
+  const uint64_t used = TRY(read<uint64_t>(services, [&](store::Reader& reader) -> Outcome<uint64_t> {
+    return TRY(library::stored_bytes(reader, user_of(services, request)));
+  }));
+  if (size_bytes <= most && used <= most - size_bytes) return {};
+  constexpr double kGigabyte = 1e9;
+  return fail(Problem(
+      507, fmt::format("your recordings may take {:g} GB, and take {:.1f}; purge some first",
+                       static_cast<double>(most) / kGigabyte, static_cast<double>(used) / kGigabyte)));
+}
+
 std::string etag_of(std::string_view id, int64_t updated_at_ms) {
   return fmt::format("\"{}-{:x}\"", id, updated_at_ms);
 }
@@ -329,6 +352,7 @@ Outcome<std::shared_ptr<http::Receiver>> Upload::begin(Services& services, const
     return fail(Problem(
         413, fmt::format("a file may have at most {} MB", services.upload_limit_bytes.load() >> 20), "file"));
   }
+  TRY(refuse_beyond_storage(services, request, request.content_length.value_or(0)));
   return std::shared_ptr<http::Receiver>(new Upload(services, std::move(boundary), std::move(fields)));
 }
 
@@ -415,6 +439,7 @@ void add_routes(http::Router& router, Services& services) {
   add_upload_routes(router, services);
   add_model_routes(router, services);
   add_transcription_routes(router, services);
+  add_export_routes(router, services);
   add_event_routes(router, services);
 }
 

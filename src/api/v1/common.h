@@ -73,6 +73,12 @@ auth::AuditEntry audit_entry(const Request& request, std::string action, std::st
 
 // 503 while the server takes no new work.
 Outcome<void> refuse_while_draining(const Services& services);
+// 429 where the caller may queue no more now; `duration_s` of the recording, where it is known. In the
+// transaction that queues, and before a body that is large.
+Outcome<void> refuse_when_full(const Services& services, const Request& request, store::Reader& reader,
+                               std::optional<double> duration_s);
+// 507 where the caller's recordings would take more than one user's may.
+Outcome<void> refuse_beyond_storage(Services& services, const Request& request, uint64_t size_bytes);
 
 // ---- answers
 
@@ -180,6 +186,7 @@ void add_file_routes(http::Router& router, Services& services);
 void add_model_routes(http::Router& router, Services& services);
 void add_upload_routes(http::Router& router, Services& services);
 void add_transcription_routes(http::Router& router, Services& services);
+void add_export_routes(http::Router& router, Services& services);
 void add_event_routes(http::Router& router, Services& services);
 
 }  // namespace hansard::api::v1

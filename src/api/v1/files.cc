@@ -24,7 +24,7 @@ Answer upload(Services& services, Request& request) {
   Answer answer = make_once(services, request, upload.fingerprint(file), 201,
                             [&](store::Transaction& transaction) -> Outcome<Made> {
                               TRY(library::insert_file(transaction, file));
-                              TRY(library::transcribe_if_wanted(transaction, file));
+                              TRY(library::transcribe_if_wanted(transaction, file, services.queue_limits));
                               made = true;
                               const auto kept = TRY(library::find_file(transaction, file.user_id, file.id));
                               return Made{"/api/v1/files/" + file.id, json::to_text(to_json(*kept))};

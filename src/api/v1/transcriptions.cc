@@ -64,6 +64,7 @@ Answer create(Services& services, const Request& request) {
         const auto file = TRY(library::find_file(transaction, user_of(services, request), *file_id));
         if (!file) return fail(Problem(404, "there is no such file", "file_id"));
         if (file->status == "failed") return fail(Problem(409, "this file cannot be transcribed", "file_id"));
+        TRY(refuse_when_full(services, request, transaction, file->duration_s));
         return TRY(jobs::enqueue(transaction, {.user_id = file->user_id,
                                                .file_id = file->id,
                                                .title = title.value_or(file->title),
@@ -71,6 +72,14 @@ Answer create(Services& services, const Request& request) {
                                                .priority = checked.priority,
                                                .file_ready = file->status == "ready"}));
       });
+}
+
+Outcome<std::shared_ptr<http::Receiver>> begin_submit(Services& services, const Request& request) {
+  TRY(read<bool>(services, [&](store::Reader& reader) -> Outcome<bool> {
+    TRY(refuse_when_full(services, request, reader, std::nullopt));
+    return true;
+  }));
+  return Upload::begin(services, request, {"title", "profile_id", "options"});
 }
 
 Answer submit(Services& services, Request& request) {
@@ -88,6 +97,7 @@ Answer submit(Services& services, Request& request) {
   bool made = false;
   Answer answer = queue_once(
       services, request, upload.fingerprint(file), [&](store::Transaction& transaction) -> Outcome<Job> {
+        TRY(refuse_when_full(services, request, transaction, file.duration_s));
         TRY(library::insert_file(transaction, file));
         made = true;
         return TRY(jobs::enqueue(transaction, {.user_id = file.user_id,
@@ -117,6 +127,7 @@ Answer retry(Services& services, const Request& request) {
                         return fail(Problem(409, "it is still queued or in work; cancel it first"));
                       const auto file = TRY(library::find_file(transaction, before.user_id, before.file_id));
                       if (!file || !file->blob) return fail(Problem(409, "its file was deleted"));
+                      TRY(refuse_when_full(services, request, transaction, file->duration_s));
                       return TRY(jobs::enqueue(transaction, {.user_id = before.user_id,
                                                              .file_id = before.file_id,
                                                              .source_id = before.id,
@@ -397,9 +408,7 @@ void add_transcription_routes(http::Router& router, Services& services) {
   const std::string base = "/api/v1/transcriptions";
   http::Route uploads{"POST", base + ":submit",
                       [&services](Request& request) { return submit(services, request); }};
-  uploads.receive = [&services](Request& request) {
-    return Upload::begin(services, request, {"title", "profile_id", "options"});
-  };
+  uploads.receive = [&services](Request& request) { return begin_submit(services, request); };
   uploads.slow = true;  // ffprobe
   router.add(std::move(uploads));
   router.post(base, bind(create));

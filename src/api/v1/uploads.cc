@@ -96,6 +96,7 @@ Answer create(Services& services, const Request& request) {
   wanted.title = TRY(text_field(body, "title"));
   wanted.size_bytes = TRY(size_field(services, body));
   wanted.sha256 = TRY(checksum_field(body));
+  TRY(refuse_beyond_storage(services, request, static_cast<uint64_t>(wanted.size_bytes)));
   return make_once(services, request, json::to_text(body), 201,
                    [&](store::Transaction& transaction) -> Outcome<Made> {
                      const library::Upload upload = TRY(library::add_upload(transaction, wanted));
@@ -191,7 +192,7 @@ Answer complete(Services& services, const Request& request) {
   const auto body =
       TRY(write<std::string>(services, [&](store::Transaction& transaction) -> Outcome<std::string> {
         TRY(library::insert_file(transaction, file));
-        TRY(library::transcribe_if_wanted(transaction, file));
+        TRY(library::transcribe_if_wanted(transaction, file, services.queue_limits));
         TRY(library::remove_upload(transaction, upload->id));
         return json::to_text(to_json(*TRY(library::find_file(transaction, file.user_id, file.id))));
       }));

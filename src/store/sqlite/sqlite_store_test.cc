@@ -52,7 +52,8 @@ TEST_F(Sqlite, AnOlderDatabaseIsCopiedBeforeEachStep) {
   ASSERT_TRUE(
       script("DROP TABLE webhook_deliveries; DROP TABLE webhooks; DROP TABLE settings; DROP TABLE profiles;"
              "DROP TABLE api_keys; DROP TABLE refresh_tokens; DROP TABLE audit; DROP INDEX users_name;"
-             "PRAGMA user_version = 1"));
+             "DROP INDEX files_created; DROP INDEX transcriptions_updated; DROP INDEX transcriptions_deleted;"
+             "DROP INDEX transcriptions_waiting; PRAGMA user_version = 1"));
   ASSERT_TRUE(open_sqlite(path_));
   EXPECT_FALSE(fs::exists(path_.string() + ".before-0001"));
   const fs::path copy = path_.string() + ".before-0002";
