@@ -17,24 +17,25 @@ constexpr auto kQueueWait = 60s;
 // Since when the recordings of the last day have to be forgotten until another fits; nothing where it does.
 Result<std::optional<NoRoom>> find_hours_used(store::Reader& reader, double hours_a_day,
                                               std::string_view user_id, double duration_s, int64_t now_ms) {
-  static constexpr Statement kDay{
+  static constexpr Statement kRecordings{
       "jobs.recordings_of_day",
       "SELECT transcriptions.created_at, files.duration_seconds FROM transcriptions "
       "JOIN files ON files.id = transcriptions.file_id WHERE transcriptions.user_id = $1 AND "
       "transcriptions.created_at > $2 AND transcriptions.status IN ('queued', 'processing', 'completed') "
       "ORDER BY transcriptions.created_at"};
-  constexpr std::chrono::seconds day = 24h;
-  constexpr int64_t day_ms = std::chrono::milliseconds(day).count();
-  const auto rows = TRY(reader.rows(kDay, user_id, now_ms - day_ms));
+  constexpr std::chrono::seconds kDay = 24h;
+  constexpr int64_t kDayMs = std::chrono::milliseconds(kDay).count();
+  const auto rows = TRY(reader.rows(kRecordings, user_id, now_ms - kDayMs));
   double used_s = duration_s;
   for (const store::Row& row : rows) used_s += row.number_if(1).value_or(0);
   const double most_s = hours_a_day * 3600;
   if (used_s <= most_s) return std::optional<NoRoom>();
-  NoRoom no_room{fmt::format("you may have {:g} hours of recordings transcribed in a day", hours_a_day), day};
+  NoRoom no_room{fmt::format("you may have {:g} hours of recordings transcribed in a day", hours_a_day),
+                 kDay};
   for (const store::Row& row : rows) {
     used_s -= row.number_if(1).value_or(0);
     if (used_s > most_s) continue;
-    const auto left = std::chrono::milliseconds(row.integer(0) + day_ms - now_ms);
+    const auto left = std::chrono::milliseconds(row.integer(0) + kDayMs - now_ms);
     no_room.retry_after =
         std::chrono::ceil<std::chrono::seconds>(std::max<std::chrono::milliseconds>(left, 1s));
     break;
