@@ -26,6 +26,7 @@
 #include "cli/surroundings.h"
 #include "cli/transcribe_command.h"
 #include "cli/users_command.h"
+#include "cli/watch_command.h"
 #include "transcript/exports.h"
 
 namespace hansard::cli {
@@ -90,6 +91,8 @@ struct CommandLine {
   GetArguments get;
   BackupArguments backup;
   UsersArguments users;
+  WatchArguments watch;
+  std::string settle;
   std::map<std::string, std::string> settings;  // flags that are settings of their own
 };
 
@@ -107,15 +110,9 @@ std::string format_choices() {
   return names;
 }
 
-void add_transcribe(CLI::App& app, CommandLine& line) {
-  CLI::App* command = app.add_subcommand("transcribe", "Write down who said what in recordings");
-  command->footer(kFooter);
+// What bears on a transcript.
+void add_transcript_options(CLI::App* command, CommandLine& line) {
   pipeline::Options& options = line.transcribe.pipeline;
-  command->add_option("INPUT", line.transcribe.inputs, "Files, folders, or - for standard input")->required();
-  command
-      ->add_option("-o,--output", line.transcribe.output,
-                   "File or folder to write to; the format follows the extension [standard output]")
-      ->type_name("FILE");
   command->add_option("--format", line.transcribe.format, "Format of the transcript [md]")
       ->type_name(format_choices());
 
@@ -182,6 +179,29 @@ void add_transcribe(CLI::App& app, CommandLine& line) {
 
   command->add_flag("--json-progress", line.transcribe.json_progress,
                     "Progress and words as JSON lines on standard error");
+}
+
+void add_transcribe(CLI::App& app, CommandLine& line) {
+  CLI::App* command = app.add_subcommand("transcribe", "Write down who said what in recordings");
+  command->footer(kFooter);
+  command->add_option("INPUT", line.transcribe.inputs, "Files, folders, or - for standard input")->required();
+  command
+      ->add_option("-o,--output", line.transcribe.output,
+                   "File or folder to write to; the format follows the extension [standard output]")
+      ->type_name("FILE");
+  add_transcript_options(command, line);
+}
+
+void add_watch(CLI::App& app, CommandLine& line) {
+  CLI::App* command = app.add_subcommand("watch", "Transcribe the recordings that come into a folder");
+  command->add_option("FOLDER", line.watch.folder, "Folder to watch, with those below it")->required();
+  command->add_option("--out", line.watch.out, "Folder for the transcripts [beside the recordings]")
+      ->type_name("FOLDER");
+  command
+      ->add_option("--settle", line.settle, "A recording is whole when it has not changed for so long (5s)")
+      ->default_val("5s");
+  command->add_flag("--once", line.watch.once, "End when all that is there is done");
+  add_transcript_options(command, line);
 }
 
 void add_models(CLI::App& app, CommandLine& line) {
@@ -300,13 +320,27 @@ void add_others(CLI::App& app, CommandLine& line) {
       ->check(CLI::IsMember({"bash", "zsh", "fish"}));
 }
 
-ExitCode transcribe(CommandLine& line, const Config& config, std::stop_token stop) {
+// The options of a transcript, checked together.
+Result<void> finish_options(CommandLine& line, const Config& config) {
   line.transcribe.pipeline.speech.voice_activity = !line.no_vad;
   line.transcribe.pipeline.auto_download = config.boolean("SPEECH_ENGINE_AUTO_DOWNLOAD");
   line.transcribe.use_cache = !line.no_cache;
   line.transcribe.quiet = line.quiet;
-  if (auto applied = apply(line.raw, line.transcribe); !applied) return complain(applied.error());
+  return apply(line.raw, line.transcribe);
+}
+
+ExitCode transcribe(CommandLine& line, const Config& config, std::stop_token stop) {
+  if (auto finished = finish_options(line, config); !finished) return complain(finished.error());
   return run_transcribe(line.transcribe, config, std::move(stop));
+}
+
+ExitCode watch(CommandLine& line, const Config& config, const std::stop_token& stop) {
+  if (auto finished = finish_options(line, config); !finished) return complain(finished.error());
+  const Result<double> settle_s = parse_duration(line.settle);
+  if (!settle_s) return complain({ErrorCode::invalid_request, "--settle: " + settle_s.error().message, {}});
+  line.watch.settle = std::chrono::milliseconds(static_cast<int64_t>(*settle_s * 1000));
+  line.watch.transcribe = line.transcribe;
+  return run_watch(line.watch, config, stop);
 }
 
 ExitCode run_models(const CLI::App& models, const CommandLine& line, const Config& config,
@@ -367,6 +401,7 @@ ExitCode dispatch(CLI::App& app, CommandLine& line, Interrupt& interrupt) {
   }
   if (name == "get") return run_get(line.get, *config, interrupt.token());
   if (name == "transcribe") return transcribe(line, *config, interrupt.token());
+  if (name == "watch") return watch(line, *config, interrupt.token());
   if (name == "models") return run_models(*command, line, *config, interrupt.token());
   if (name == "doctor") return run_doctor(*config);
   if (name == "config") {
@@ -402,6 +437,7 @@ int main(int argc, char** argv) {
   app.add_flag("-v,--verbose", line.verbose, "Say more");
   app.add_flag("-q,--quiet", line.quiet, "Say nothing but errors");
   add_transcribe(app, line);
+  add_watch(app, line);
   add_models(app, line);
   add_serve(app, line);
   add_users(app, line);
