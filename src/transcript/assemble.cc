@@ -105,6 +105,17 @@ std::vector<Turn> held_turns(std::vector<Turn> turns, double duration_s) {
   return held;
 }
 
+void hold_document(Document& document) {
+  hold_words(document.words, document.duration_s);
+  for (Segment& segment : document.segments) {
+    if (segment.word_count == 0) continue;
+    segment.start = document.words[segment.first_word].start;
+    segment.end = document.words[segment.first_word + segment.word_count - 1].end;
+  }
+  hold_times(document.segments, document.duration_s);
+  document.turns = held_turns(std::move(document.turns), document.duration_s);
+}
+
 std::vector<Segment> segments_of(std::span<const Word> words) {
   std::vector<Segment> segments;
   size_t first = 0;
@@ -162,6 +173,13 @@ std::string segment_id(size_t index) {
 }
 std::string speaker_id(size_t index) {
   return fmt::format("SPEAKER_{:02}", index);
+}
+
+bool is_speaker_id(std::string_view id) {
+  constexpr std::string_view kPrefix = "SPEAKER_";
+  if (!id.starts_with(kPrefix) || id.size() < kPrefix.size() + 2 || id.size() > kPrefix.size() + 6)
+    return false;
+  return id.substr(kPrefix.size()).find_first_not_of("0123456789") == std::string_view::npos;
 }
 
 void list_speakers(Document& document) {

@@ -1,5 +1,5 @@
-// What merge() and from_json() share: making words, turns and segments from elsewhere hold what the document
-// promises. Pure functions.
+// What merge(), from_json() and edits share: making words, turns and segments from elsewhere hold what the
+// document promises. Pure functions.
 #pragma once
 
 #include <algorithm>
@@ -38,6 +38,9 @@ void hold_words(std::vector<Word>& words, double duration_s);
 // Turns by start within [0, duration_s]; a speaker's turns that touch or overlap are one.
 std::vector<Turn> held_turns(std::vector<Turn> turns, double duration_s);
 
+// All of these, and each segment's times from its words; where it has none, its own.
+void hold_document(Document& document);
+
 // Segments over all words, each of one speaker.
 std::vector<Segment> segments_of(std::span<const Word> words);
 
@@ -51,6 +54,7 @@ bool space_before_segment(const Document& document, size_t i);
 // "seg_000001", … and "SPEAKER_00", …
 std::string segment_id(size_t index);
 std::string speaker_id(size_t index);
+bool is_speaker_id(std::string_view id);
 
 // Adds the speakers of turns and segments that `document` does not list yet, in order of appearance, and
 // counts the seconds of those that have none: from the turns, where there are none from the segments.

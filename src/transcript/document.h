@@ -22,7 +22,7 @@ struct Word {
 };
 
 struct Segment {
-  std::string id;  // "seg_000001", in order
+  std::string id;  // "seg_000001", …: in order until a person cuts one
   double start = 0;
   double end = 0;
   std::string speaker;

@@ -240,13 +240,6 @@ void settle_speakers(Document& document) {
   }
 }
 
-bool is_speaker_id(std::string_view id) {
-  constexpr std::string_view kPrefix = "SPEAKER_";
-  if (!id.starts_with(kPrefix) || id.size() < kPrefix.size() + 2 || id.size() > kPrefix.size() + 6)
-    return false;
-  return id.substr(kPrefix.size()).find_first_not_of("0123456789") == std::string_view::npos;
-}
-
 // Other tools' speakers ("A", "Ada") become names of ours.
 void relabel_foreign_speakers(Document& document) {
   std::set<std::string> taken;
@@ -335,17 +328,6 @@ void settle_ids(std::vector<Segment>& segments) {
   for (size_t i = 0; i < segments.size(); ++i) segments[i].id = segment_id(i);
 }
 
-void settle_times(Document& document) {
-  hold_words(document.words, document.duration_s);
-  for (Segment& segment : document.segments) {
-    if (segment.word_count == 0) continue;
-    segment.start = document.words[segment.first_word].start;
-    segment.end = document.words[segment.first_word + segment.word_count - 1].end;
-  }
-  hold_times(document.segments, document.duration_s);
-  document.turns = held_turns(std::move(document.turns), document.duration_s);
-}
-
 bool has_speakers(const bj::object& object, const Document& document) {
   return present(object, "speakers") != nullptr || !document.turns.empty() ||
          std::ranges::any_of(document.words, [](const Word& w) { return !w.speaker.empty(); }) ||
@@ -404,7 +386,7 @@ Result<Document> from_json(std::string_view text) {
 
   document.diarized = has_speakers(object, document);
   if (document.diarized) settle_speakers(document);
-  settle_times(document);
+  hold_document(document);
   if (document.segments.empty()) {
     document.segments = document.words.empty() ? from_plain_text(whole, document.duration_s).segments
                                                : segments_of(document.words);
