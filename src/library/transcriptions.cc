@@ -117,15 +117,6 @@ Result<bool> remove_transcription(Transaction& transaction, std::string_view use
   return true;
 }
 
-Result<std::optional<std::string>> transcript_document(Reader& reader, std::string_view id, int64_t version) {
-  static constexpr Statement kDocument{
-      "transcripts.document",
-      "SELECT document FROM transcripts WHERE transcription_id = $1 AND ($2 = 0 OR version = $2) "
-      "ORDER BY version DESC LIMIT 1"};
-  const auto row = TRY(reader.row(kDocument, id, version));
-  return row ? std::optional(row->text(0)) : std::nullopt;
-}
-
 Result<std::vector<Execution>> executions(Reader& reader, std::string_view id) {
   static constexpr Statement kList{
       "executions.list",

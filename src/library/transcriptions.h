@@ -42,10 +42,6 @@ Result<std::optional<jobs::Job>> rename_transcription(store::Transaction& transa
 Result<bool> remove_transcription(store::Transaction& transaction, std::string_view user_id,
                                   std::string_view id);
 
-// The canonical JSON of a version; 0: the newest. Nothing where there is none.
-Result<std::optional<std::string>> transcript_document(store::Reader& reader, std::string_view id,
-                                                       int64_t version);
-
 struct Execution {
   std::string id;
   std::string status;

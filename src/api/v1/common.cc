@@ -54,17 +54,22 @@ auth::AuditEntry audit_entry(const Request& request, std::string action, std::st
           .request_id = request.id};
 }
 
-Outcome<bj::object> json_body(const Request& request, const std::set<std::string_view>& fields) {
+Outcome<bj::object> json_body(const Request& request) {
   if (request.body.empty()) return bj::object();
   const std::string_view type = request.header("content-type").value_or("application/json");
   if (!type.starts_with("application/json")) return fail(Problem(415, "send the body as application/json"));
   auto body = json::parse_object(request.body);
   if (!body) return fail(Problem(400, "the body is not a JSON object: " + body.error().message));
-  for (const auto& field : *body) {
+  return std::move(*body);
+}
+
+Outcome<bj::object> json_body(const Request& request, const std::set<std::string_view>& fields) {
+  bj::object body = TRY(json_body(request));
+  for (const auto& field : body) {
     const std::string_view name = field.key();
     if (!fields.contains(name)) return fail(Problem(400, "there is no such field", std::string(name)));
   }
-  return std::move(*body);
+  return body;
 }
 
 Outcome<std::optional<std::string>> text_field(const bj::object& body, std::string_view name) {
@@ -109,6 +114,12 @@ std::string page_json(bj::array items, const std::optional<library::Page>& next)
   bj::object page{{"items", std::move(items)}};
   page["next_cursor"] = next ? bj::value(library::make_cursor(*next)) : bj::value(nullptr);
   return json::to_text(page);
+}
+
+Outcome<jobs::Job> existing_job(store::Reader& reader, const Services& services, const Request& request) {
+  auto job = TRY(library::find_transcription(reader, user_of(services, request), request.parameters.at(0)));
+  if (!job) return fail(Problem(404, "there is no such transcription"));
+  return std::move(*job);
 }
 
 Outcome<void> refuse_while_draining(const Services& services) {
@@ -440,6 +451,7 @@ void add_routes(http::Router& router, Services& services) {
   add_model_routes(router, services);
   add_transcription_routes(router, services);
   add_export_routes(router, services);
+  add_transcript_routes(router, services);
   add_event_routes(router, services);
 }
 

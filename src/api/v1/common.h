@@ -37,6 +37,8 @@ std::string user_of(const Services& services, const Request& request);
 // A JSON object with no field but these; an empty body is an empty object. 400 naming the field, 415 for
 // another type.
 Outcome<bj::object> json_body(const Request& request, const std::set<std::string_view>& fields);
+// The same, whose fields are the caller's to look at.
+Outcome<bj::object> json_body(const Request& request);
 // Text of at most 500 characters with something in it; nothing where the field is not there.
 Outcome<std::optional<std::string>> text_field(const bj::object& body, std::string_view name);
 
@@ -92,6 +94,9 @@ bj::object to_json(const library::File& file);
 bj::object to_json(const Services& services, const jobs::Job& job, std::optional<int64_t> queue_position);
 
 // ---- work
+
+// The transcription that a request's path names, of its user; 404 where there is none.
+Outcome<jobs::Job> existing_job(store::Reader& reader, const Services& services, const Request& request);
 
 // Reads and writes whose work may end in a problem.
 template <typename T, typename Work>
@@ -187,6 +192,7 @@ void add_model_routes(http::Router& router, Services& services);
 void add_upload_routes(http::Router& router, Services& services);
 void add_transcription_routes(http::Router& router, Services& services);
 void add_export_routes(http::Router& router, Services& services);
+void add_transcript_routes(http::Router& router, Services& services);
 void add_event_routes(http::Router& router, Services& services);
 
 }  // namespace hansard::api::v1

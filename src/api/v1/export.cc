@@ -12,6 +12,7 @@
 #include "base/file.h"
 #include "base/limits.h"
 #include "http/range.h"
+#include "library/versions.h"
 #include "transcript/exports.h"
 #include "transcript/text.h"
 
@@ -126,20 +127,21 @@ class Export {
     const std::string folder = fmt::format("transcriptions/{}/", job.id);
     TRY(text(folder + "transcription.json", json::to_text(to_json(services_, job, std::nullopt)),
              job.updated_at_ms));
-    const auto versions = TRY(read<std::vector<std::string>>(
-        services_, [&](store::Reader& reader) -> Outcome<std::vector<std::string>> {
-          std::vector<std::string> documents;
-          for (int64_t version = 1;; ++version) {
-            auto document = TRY(library::transcript_document(reader, job.id, version));
-            if (!document) return documents;
-            documents.push_back(std::move(*document));
-          }
-        }));
-    for (size_t i = 0; i < versions.size(); ++i) {
-      TRY(text(fmt::format("{}transcript.{}.json", folder, i + 1), versions[i], job.updated_at_ms));
+    using Versions = std::vector<library::VersionDocument>;
+    const auto versions = TRY(read<Versions>(services_, [&](store::Reader& reader) -> Outcome<Versions> {
+      Versions kept;
+      for (const library::Version& version : TRY(library::list_versions(reader, job.id))) {
+        if (auto found = TRY(library::find_version(reader, job.id, version.number)))
+          kept.push_back(std::move(*found));
+      }
+      return kept;
+    }));
+    for (const library::VersionDocument& version : versions) {
+      TRY(text(fmt::format("{}transcript.{}.json", folder, version.number), version.document,
+               job.updated_at_ms));
     }
     if (versions.empty()) return {};
-    transcript::Document newest = TRY(transcript::from_json(versions.back()));
+    transcript::Document newest = TRY(transcript::from_json(versions.front().document));
     newest.title = job.title;
     newest.date = format_time(job.completed_at_ms.value_or(0)).substr(0, 10);
     return text(folder + "transcript.md", transcript::export_document(newest, transcript::Format::md),

@@ -1,13 +1,8 @@
-#include <charconv>
-
 #include <fmt/format.h>
 
 #include "api/v1/common.h"
 #include "base/clock.h"
-#include "http/field.h"
-#include "http/range.h"
 #include "jobs/state.h"
-#include "transcript/exports.h"
 
 namespace hansard::api::v1 {
 namespace {
@@ -19,12 +14,6 @@ struct Shown {
   Job job;
   std::optional<int64_t> queue_position;
 };
-
-Outcome<Job> existing_job(store::Reader& reader, const Services& services, const Request& request) {
-  auto job = TRY(library::find_transcription(reader, user_of(services, request), request.parameters.at(0)));
-  if (!job) return fail(Problem(404, "there is no such transcription"));
-  return std::move(*job);
-}
 
 Outcome<Job> existing_job(Services& services, const Request& request) {
   return read<Job>(services, [&](store::Reader& reader) { return existing_job(reader, services, request); });
@@ -279,126 +268,6 @@ Answer cancel(Services& services, const Request& request) {
       200, json::to_text(bj::object{{"id", request.parameters.at(0)}, {"status", "canceled"}}));
 }
 
-// ---- transcripts
-
-using transcript::Format;
-
-struct TranscriptFormat {
-  std::string_view name;  // as a client writes it
-  Format format;
-  std::string_view content_type;
-};
-constexpr std::array kFormats{
-    TranscriptFormat{"json", Format::json, "application/json"},
-    TranscriptFormat{"text", Format::txt, "text/plain; charset=utf-8"},
-    TranscriptFormat{"srt", Format::srt, "application/x-subrip; charset=utf-8"},
-    TranscriptFormat{"vtt", Format::vtt, "text/vtt; charset=utf-8"},
-    TranscriptFormat{"md", Format::md, "text/markdown; charset=utf-8"},
-    TranscriptFormat{"tsv", Format::tsv, "text/tab-separated-values; charset=utf-8"},
-    TranscriptFormat{"csv", Format::csv, "text/csv; charset=utf-8"},
-    TranscriptFormat{"rttm", Format::rttm, "text/x-rttm; charset=utf-8"},
-    TranscriptFormat{"docx", Format::docx,
-                     "application/vnd.openxmlformats-officedocument.wordprocessingml.document"}};
-
-// The format that an Accept header likes best, of equals the first; JSON where it names none of ours.
-TranscriptFormat accepted_format(std::string_view accept) {
-  TranscriptFormat best = kFormats.front();
-  double best_quality = 0;
-  while (!accept.empty()) {
-    std::string_view parameters = http::take_element(accept);
-    const std::string_view type = http::take_element(parameters, ';');
-    const double quality = http::quality(parameters).value_or(0);
-    if (quality <= best_quality) continue;
-    for (const TranscriptFormat& format : kFormats) {
-      if (type != format.content_type.substr(0, format.content_type.find(';')) &&
-          !(type == "*/*" && format.format == Format::json)) {
-        continue;
-      }
-      best = format;
-      best_quality = quality;
-    }
-  }
-  return best;
-}
-
-// By ?format=, else by Accept.
-Outcome<TranscriptFormat> wanted_format(const Request& request) {
-  const auto name = request.query_value("format");
-  if (!name) return accepted_format(request.header("accept").value_or(""));
-  for (const TranscriptFormat& format : kFormats) {
-    if (format.name == *name) return format;
-  }
-  return fail(Problem(422, "must be json, text, srt, vtt, md, tsv, csv, docx or rttm", "format"));
-}
-
-// The segments of a running job that are final.
-transcript::Document partial_document(const Services& services, const Job& job) {
-  transcript::Document document;
-  document.transcription_id = job.id;
-  document.title = job.title;
-  document.language = job.language.value_or("");
-  if (auto live = services.hub.live(job.id)) {
-    document.segments = std::move(live->segments);
-    for (transcript::Segment& segment : document.segments) segment.first_word = segment.word_count = 0;
-  }
-  if (!document.segments.empty()) document.duration_s = document.segments.back().end;
-  return document;
-}
-
-Answer transcript(Services& services, const Request& request) {
-  const TranscriptFormat format = TRY(wanted_format(request));
-  int64_t version = 0;
-  if (const auto text = request.query_value("version")) {
-    const auto [end, error] = std::from_chars(text->data(), text->data() + text->size(), version);
-    if (error != std::errc() || end != text->data() + text->size() || version < 1) {
-      return fail(Problem(422, "must be the number of a version", "version"));
-    }
-  }
-  const auto wants_partial = request.query_value("partial");
-  if (wants_partial && *wants_partial != "true" && *wants_partial != "false") {
-    return fail(Problem(422, "must be true or false", "partial"));
-  }
-  struct Known {
-    Job job;
-    std::optional<std::string> document;
-  };
-  auto known = TRY(read<Known>(services, [&](store::Reader& reader) -> Outcome<Known> {
-    Known result{TRY(existing_job(reader, services, request)), std::nullopt};
-    if (result.job.status == Status::completed) {
-      result.document = TRY(library::transcript_document(reader, result.job.id, version));
-      if (!result.document) return fail(Problem(404, "there is no such version", "version"));
-    }
-    return result;
-  }));
-  if (!known.document && wants_partial != "true") {
-    return fail(
-        Problem(409, fmt::format("there is no transcript: it is {}", jobs::status_name(known.job.status))));
-  }
-  auth::add_audit_later(
-      services.store,
-      audit_entry(request, format.format == Format::json ? "transcript.read" : "transcript.export",
-                  known.job.id, std::string(format.name)));
-  if (!known.document) {
-    const transcript::Document so_far = partial_document(services, known.job);
-    return http::text_response(200, format.content_type, transcript::export_document(so_far, format.format));
-  }
-  std::string body = std::move(*known.document);
-  if (format.format != Format::json) {
-    transcript::Document document = TRY(transcript::from_json(body));
-    document.title = known.job.title;
-    document.date = format_time(known.job.completed_at_ms.value_or(0)).substr(0, 10);
-    body = transcript::export_document(document, format.format);
-  }
-  const std::string etag =
-      etag_of(fmt::format("{}-{}-{}", known.job.id, version, format.name), known.job.updated_at_ms);
-  const auto same = request.header("if-none-match");
-  const bool unchanged = same && http::names_etag(*same, etag);
-  Response response =
-      http::text_response(unchanged ? 304 : 200, format.content_type, unchanged ? "" : std::move(body));
-  response.with("ETag", etag).with("Cache-Control", "no-cache").with("Vary", "Accept");
-  return response;
-}
-
 }  // namespace
 
 void add_transcription_routes(http::Router& router, Services& services) {
@@ -419,7 +288,6 @@ void add_transcription_routes(http::Router& router, Services& services) {
   router.post(base + "/{id}:cancel", bind(cancel));
   router.post(base + "/{id}:stop", bind(cancel));
   router.post(base + "/{id}:retry", bind(retry));
-  router.get(base + "/{id}/transcript", bind(transcript));
   router.get(base + "/{id}/executions", bind(executions));
   router.get(base + "/{id}/logs", bind(logs));
   http::Route sound{"GET", base + "/{id}/audio", bind(audio)};
