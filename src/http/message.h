@@ -50,10 +50,14 @@ struct FileBody {
   uint64_t length = 0;
 };
 
-// Text of an event stream, as it becomes ready. Its owner may be on any thread.
+// Text of an event stream, as it becomes ready. Its owner may be on any thread. Destroyed when its client has
+// gone or the server stops, too.
 class EventSource {
  public:
   virtual ~EventSource() = default;
+  // Whether next() may wait for the database: it then runs on a worker thread, else on that of the
+  // connections.
+  virtual bool waits() const { return false; }
   struct Next {
     std::string text;    // empty: nothing now
     bool ended = false;  // after `text`
@@ -63,10 +67,14 @@ class EventSource {
   virtual void on_ready(std::function<void()> wake) = 0;
 };
 
+// An answer that is not there yet: its request waits for it, and holds no thread meanwhile. Destroyed without
+// having given it when the client has gone or the server stops.
+class Awaited;
+
 struct Response {
   int status = 200;
   Headers headers;
-  std::variant<std::string, FileBody, std::shared_ptr<EventSource>> body;
+  std::variant<std::string, FileBody, std::shared_ptr<EventSource>, std::shared_ptr<Awaited>> body;
 
   Response& with(std::string name, std::string value) {
     headers.emplace_back(std::move(name), std::move(value));
@@ -78,6 +86,16 @@ Response json_response(int status, std::string body);
 Response text_response(int status, std::string_view content_type, std::string body);
 
 using Answer = Outcome<Response>;
+
+class Awaited {
+ public:
+  virtual ~Awaited() = default;
+  // The answer, once it is there; not asked again then. Runs on a worker thread, at first, after each wake,
+  // and now and then.
+  virtual std::optional<Answer> next() = 0;
+  // `wake` is called whenever next() may have it; from any thread, also from within on_ready().
+  virtual void on_ready(std::function<void()> wake) = 0;
+};
 
 bool is_utf8(std::string_view text);
 

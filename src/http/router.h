@@ -26,6 +26,9 @@ struct Route {
   // The handler may wait for seconds, for a child process or a long copy: it runs on threads of its own kind,
   // so that those who only ask the database never wait for it.
   bool slow = false;
+  // How its refusals read, where they are not to read as all others do (problem.h). What is refused before
+  // the route is known reads as all others.
+  std::function<Response(const Problem&, std::string_view request_id)> refusal = nullptr;
 };
 
 class Router {

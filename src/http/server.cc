@@ -305,7 +305,7 @@ class Connection : public std::enable_shared_from_this<Connection> {
     request_ = Request();
     request_.id = make_id("req", system_now_ms());
     request_.peer = peer_;
-    route_name_ = {};
+    route_ = nullptr;
     cors_origin_.clear();
     admitted_ = false;
     keep_alive_ = false;
@@ -317,8 +317,47 @@ class Connection : public std::enable_shared_from_this<Connection> {
     asio::thread_pool& pool = received.route->slow ? shared_.slow_pool : shared_.pool;
     Answer answer = co_await on_pool<Answer>([this, route = received.route] { return handle(*route); }, pool);
     request_.receiver.reset();
+    if (answer) {
+      if (auto* awaited = std::get_if<std::shared_ptr<Awaited>>(&answer->body)) {
+        std::optional<Answer> later = co_await wait_for(std::move(*awaited));
+        if (!later) co_return false;
+        answer = std::move(*later);
+      }
+    }
     if (!answer) co_return co_await refuse(std::move(answer).error(), false);
     co_return co_await send(std::move(*answer));
+  }
+
+  // Nothing where the client has gone. The connection ends with the answer: what looks whether the client is
+  // there may have read of a next request.
+  awaitable<std::optional<Answer>> wait_for(std::shared_ptr<Awaited> awaited) {
+    keep_alive_ = false;
+    watch_for_end();
+    awaited->on_ready(waker());
+    while (!client_gone_) {
+      events_ready_ = false;
+      std::optional<Answer> answer =
+          co_await on_pool<std::optional<Answer>>([&] { return next_of(*awaited); });
+      if (answer) co_return answer;
+      if (draining_) {
+        Problem problem(503, "the server is stopping; try again when it is back");
+        problem.headers.emplace_back("Retry-After", "10");
+        co_return fail(std::move(problem));
+      }
+      if (events_ready_ || client_gone_) continue;
+      events_timer_.expires_after(limits::kEventComment);
+      co_await events_timer_.async_wait(kAwait);
+    }
+    co_return std::nullopt;
+  }
+  std::optional<Answer> next_of(Awaited& awaited) {
+    try {
+      std::optional<Answer> answer = awaited.next();
+      if (answer && *answer) encode(request_, **answer);
+      return answer;
+    } catch (const std::exception& error) {
+      return fail(Problem(Error{ErrorCode::internal, "an answer threw", error.what()}));
+    }
   }
 
   // A connection that waits keeps no buffer, but those of TLS.
@@ -474,7 +513,7 @@ class Connection : public std::enable_shared_from_this<Connection> {
       problem.headers.emplace_back("Allow", match.allow);
       return fail(std::move(problem));
     }
-    route_name_ = match.route->pattern;
+    route_ = match.route;
     request_.parameters = std::move(match.parameters);
     return match.route;
   }
@@ -691,7 +730,9 @@ class Connection : public std::enable_shared_from_this<Connection> {
     if (unread_body) keep_alive_ = false;
     request_.receiver.reset();
     if (!problem.detail.empty()) log::error("{}: {}", request_.id, problem.detail);
-    Response response = json_response(problem.status, problem_body(problem, request_.id));
+    Response response = route_ != nullptr && route_->refusal
+                            ? route_->refusal(problem, request_.id)
+                            : json_response(problem.status, problem_body(problem, request_.id));
     for (auto& header : problem.headers) response.headers.push_back(std::move(header));
     const bool more = co_await send(std::move(response));
     if (unread_body) co_await linger();
@@ -838,6 +879,7 @@ class Connection : public std::enable_shared_from_this<Connection> {
 
   // Whoever reads a stream writes nothing: what can be read is the end.
   void watch_for_end() {
+    client_gone_ = false;
     const auto gone = [self = shared_from_this()](const error_code&, size_t = 0) {
       self->client_gone_ = true;
       self->events_timer_.cancel();
@@ -849,30 +891,35 @@ class Connection : public std::enable_shared_from_this<Connection> {
     }
   }
 
-  awaitable<void> stream_events(EventSource& source) {
-    const Counted counted(shared_.stream_count);
-    buffer_ = beast::flat_buffer();
-    request_ = Request();
-    client_gone_ = false;
-    watch_for_end();
-    source.on_ready([&io = shared_.io, weak = weak_from_this()] {
+  // Makes this connection look again at what it waits for.
+  std::function<void()> waker() {
+    return [&io = shared_.io, weak = weak_from_this()] {
       asio::post(io, [weak] {
         const auto self = weak.lock();
         if (!self) return;
         self->events_ready_ = true;
         self->events_timer_.cancel();
       });
-    });
+    };
+  }
+
+  awaitable<void> stream_events(EventSource& source) {
+    const Counted counted(shared_.stream_count);
+    buffer_ = beast::flat_buffer();
+    request_ = Request();
+    watch_for_end();
+    source.on_ready(waker());
     for (bool writes = true; writes && !client_gone_ && !draining_;) {
       events_ready_ = false;
-      const EventSource::Next next = source.next();
+      const EventSource::Next next =
+          source.waits() ? co_await on_pool<EventSource::Next>([&] { return source.next(); }) : source.next();
       if (!next.text.empty()) {
         writes = co_await write(next.text);
         if (next.ended) break;
         continue;
       }
       if (next.ended) break;
-      if (events_ready_) continue;
+      if (events_ready_ || client_gone_ || draining_) continue;
       events_timer_.expires_after(limits::kEventComment);
       const auto [error] = co_await events_timer_.async_wait(kAwait);
       if (!error) writes = co_await write(":\n\n");
@@ -882,7 +929,8 @@ class Connection : public std::enable_shared_from_this<Connection> {
   void report(int status, uint64_t bytes) const {
     const std::chrono::duration<double, std::milli> time = Clock::now() - started_;
     const std::string_view method = head_ ? "HEAD" : std::string_view(request_.method);
-    if (shared_.options.on_answer) shared_.options.on_answer({method, route_name_, status, time});
+    const std::string_view route = route_ == nullptr ? std::string_view() : route_->pattern;
+    if (shared_.options.on_answer) shared_.options.on_answer({method, route, status, time});
     if (log::level() > log::Level::info) return;
     json::bj::object line{{"time", format_time(system_now_ms())}, {"request_id", request_.id}};
     line["method"] = method;
@@ -902,9 +950,9 @@ class Connection : public std::enable_shared_from_this<Connection> {
   std::string peer_;
   std::string local_;  // the address it came to
   Request request_;
-  std::string_view route_name_;
-  std::string cors_origin_;  // of the request, where the configuration names it
-  bool admitted_ = false;    // the guard has looked
+  const Route* route_ = nullptr;  // of the request, once it is known
+  std::string cors_origin_;       // of the request, where the configuration names it
+  bool admitted_ = false;         // the guard has looked
   Clock::time_point started_;
   Clock::time_point body_started_;
   uint64_t body_bytes_ = 0;

@@ -79,6 +79,30 @@ class FedSource : public EventSource {
   std::function<void()> wake_;
 };
 
+// An answer that a test gives.
+class FedAnswer : public Awaited {
+ public:
+  std::optional<Answer> next() override {
+    const std::lock_guard lock(mutex_);
+    return std::exchange(answer_, std::nullopt);
+  }
+  void on_ready(std::function<void()> wake) override {
+    const std::lock_guard lock(mutex_);
+    wake_ = std::move(wake);
+    wake_();
+  }
+  void give(Answer answer) {
+    const std::lock_guard lock(mutex_);
+    answer_ = std::move(answer);
+    if (wake_) wake_();
+  }
+
+ private:
+  std::mutex mutex_;
+  std::optional<Answer> answer_;
+  std::function<void()> wake_;
+};
+
 class HttpServer : public testing::Test {
  protected:
   void start(ServerOptions options = {}) {
@@ -124,6 +148,16 @@ class HttpServer : public testing::Test {
       response.body = source_;
       return Answer(std::move(response));
     });
+    Route later{"GET", "/later", [this](Request&) {
+                  Response response;
+                  response.body = later_;
+                  ++waiting_;
+                  return Answer(std::move(response));
+                }};
+    later.refusal = [](const Problem& problem, std::string_view id) {
+      return json_response(problem.status + 1, problem.message + " " + std::string(id));
+    };
+    router.add(std::move(later));
     Route count{"POST", "/count", [](Request& request) {
                   auto& receiver = dynamic_cast<CountingReceiver&>(*request.receiver);
                   return Answer(json_response(200, std::to_string(receiver.count)));
@@ -170,6 +204,8 @@ class HttpServer : public testing::Test {
   UniqueFd file_;
   std::atomic<bool> large_asked_ = false;
   std::shared_ptr<FedSource> source_ = std::make_shared<FedSource>();
+  std::shared_ptr<FedAnswer> later_ = std::make_shared<FedAnswer>();
+  std::atomic<int> waiting_ = 0;
   std::counting_semaphore<> slow_began_{0};
   std::counting_semaphore<> slow_may_end_{0};
   Guard guard_;
@@ -600,6 +636,52 @@ TEST_F(HttpServer, AStreamEndsWhenItsClientGoes) {
     one.read_until("data: 1\n\n");
   }
   while (source_.use_count() > 1) std::this_thread::yield();
+}
+
+TEST_F(HttpServer, ThoseWhoWaitForAnAnswerHoldNoThread) {
+  start();
+  constexpr int kMany = limits::kHttpSlowWorkers + limits::kHttpWorkers + 1;
+  std::vector<Client> waiting;
+  for (int i = 0; i < kMany; ++i) {
+    // Each has its own; only the last one's is kept here.
+    later_ = std::make_shared<FedAnswer>();
+    waiting.push_back(client());
+    waiting.back().send("GET /later HTTP/1.1\r\nHost: localhost\r\n\r\n");
+    while (waiting_ <= i) std::this_thread::yield();
+  }
+  EXPECT_EQ(get("/echo?text=quick").body, "quick");
+  later_->give(text_response(200, "text/plain", "at last"));
+  EXPECT_EQ(waiting.back().receive().body, "at last");
+}
+
+TEST_F(HttpServer, AnAnswerThatComesLaterMayBeARefusalInTheRoutesOwnWords) {
+  start();
+  later_->give(fail(Problem(417, "no")));
+  const ClientResponse refused = get("/later", "X-Request-ID: one\r\n");
+  EXPECT_EQ(refused.status, 418);
+  EXPECT_EQ(refused.body, "no one");
+  EXPECT_EQ(refused.headers.at("connection"), "close");
+}
+
+TEST_F(HttpServer, WhoLeavesIsNotWaitedFor) {
+  start();
+  {
+    Client one = client();
+    one.send("GET /later HTTP/1.1\r\nHost: localhost\r\n\r\n");
+    while (waiting_ == 0) std::this_thread::yield();
+  }
+  while (later_.use_count() > 1) std::this_thread::yield();
+}
+
+TEST_F(HttpServer, DrainTellsThoseWhoWaitToComeAgain) {
+  start();
+  Client one = client();
+  one.send("GET /later HTTP/1.1\r\nHost: localhost\r\n\r\n");
+  while (waiting_ == 0) std::this_thread::yield();
+  server_->drain(10s);
+  const ClientResponse refused = one.receive();
+  EXPECT_EQ(refused.status, 504) << "503 in the route's own words";
+  EXPECT_EQ(refused.headers.at("retry-after"), "10");
 }
 
 TEST_F(HttpServer, DrainEndsStreamsAndIdleConnectionsAtOnce) {
