@@ -8,6 +8,7 @@
 #include <atomic>
 #include <set>
 
+#include "api/openai/openai.h"
 #include "api/openapi.h"
 #include "api/v1/api.h"
 #include "base/limits.h"
@@ -74,6 +75,7 @@ TEST(Contract, HasTheRoutesOfTheRouterAndNoOther) {
   http::Router router;
   api::add_contract_routes(router);
   api::v1::add_routes(router, house.services);
+  api::openai::add_routes(router, house.services);
   EXPECT_EQ(names_of(router), names_of(Contract::of_this_build().router()));
 }
 

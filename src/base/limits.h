@@ -147,6 +147,9 @@ inline constexpr std::chrono::hours kAuditAge{365 * 24};
 inline constexpr size_t kWaitingEvents = 1024;
 // Recordings in the trash can be restored for so long; then they are erased.
 inline constexpr std::chrono::hours kTrashAge{7 * 24};
+// What was transcribed for a request that waited for it is kept so long after its end, for whoever sends the
+// same recording again.
+inline constexpr std::chrono::hours kEphemeralAge{1};
 // An answer is kept so long for a client that asks again with the same Idempotency-Key.
 inline constexpr std::chrono::hours kIdempotencyAge{24};
 // Events are kept for replay for so long.

@@ -9,6 +9,7 @@
 #include "base/clock.h"
 #include "base/limits.h"
 #include "base/log.h"
+#include "library/erasure.h"
 #include "library/files.h"
 
 namespace hansard::cli {
@@ -17,7 +18,9 @@ namespace {
 using namespace std::chrono_literals;
 using store::Statement;
 
-constexpr auto kInterval = 1h;
+constexpr auto kInterval = 5min;
+// Of what may take long.
+constexpr int kHouseIntervals = 12;
 // A blob comes before its row: a younger one may be waiting for it.
 constexpr auto kSweepAge = 24h;
 
@@ -36,10 +39,19 @@ void Housekeeper::run(const std::stop_token& stop, int64_t before_ms) {
   std::mutex mutex;
   std::condition_variable_any never;
   std::unique_lock wait(mutex);
+  int count = 0;
   do {
+    erase_ephemeral();
+    if (count++ % kHouseIntervals != 0) continue;
     keep_house(before_ms);
     before_ms = system_now_ms() - std::chrono::milliseconds(kSweepAge).count();
   } while (!never.wait_for(wait, stop, kInterval, [] { return false; }) && !stop.stop_requested());
+}
+
+void Housekeeper::erase_ephemeral() {
+  const auto erased = library::erase_ephemeral(store_, blobs_, artifacts_);
+  if (!erased)
+    log::warning("old transcriptions were not erased: {} {}", erased.error().message, erased.error().detail);
 }
 
 void Housekeeper::keep_house(int64_t before_ms) {

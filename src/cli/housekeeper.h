@@ -1,5 +1,5 @@
 // What goes away by itself: what is older than it is to be kept, old events and sessions, the trash, uploads
-// that were never completed, and blobs that no row names.
+// that were never completed, what was kept for a while alone, and blobs that no row names.
 #pragma once
 
 #include <cstdint>
@@ -13,8 +13,8 @@
 
 namespace hansard::cli {
 
-// Looks at once, and then every hour, until it is destroyed. What was written before it was made, nobody who
-// still runs is at. All outlive it.
+// Looks at once, and then every hour (every few minutes for what is kept for an hour), until it is destroyed.
+// What was written before it was made, nobody who still runs is at. All outlive it.
 class Housekeeper {
  public:
   Housekeeper(store::Store& store, blob::Blobs& blobs, const pipeline::Artifacts& artifacts,
@@ -22,6 +22,7 @@ class Housekeeper {
 
  private:
   void run(const std::stop_token& stop, int64_t before_ms);
+  void erase_ephemeral();
   // `before_ms` by the clock of the files: blobs that are older.
   void keep_house(int64_t before_ms);
 

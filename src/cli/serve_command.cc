@@ -6,6 +6,7 @@
 
 #include <fmt/format.h>
 
+#include "api/openai/openai.h"
 #include "api/openapi.h"
 #include "api/v1/api.h"
 #include "auth/accounts.h"
@@ -79,6 +80,7 @@ Result<Data> open_data(const fs::path& folder, bool accounts_required) {
   int64_t recovered = 0;
   TRY(data.store->write([&](store::Transaction& transaction) -> Result<void> {
     recovered = TRY(jobs::recover(transaction));
+    TRY(jobs::cancel_ephemeral(transaction));
     TRY(library::forget_keys(transaction, ""));
     return {};
   }));
@@ -214,6 +216,7 @@ Result<void> ServerProcess::open() {
   http::Router router;
   api::add_contract_routes(router);
   api::v1::add_routes(router, services_);
+  api::openai::add_routes(router, services_);
   http::ServerOptions listener = settings_.listener;
   if (settings_.metrics_listener) {
     listener.on_answer = [this](const http::Answered& answered) { metrics_.answered(answered); };

@@ -20,7 +20,7 @@ using store::Statement;
 constexpr auto kPollInterval = std::chrono::seconds(2);
 
 Event event_from(const Row& row) {
-  return {row.integer(0), row.text(1), row.text(2), row.text(3), row.text(4)};
+  return {row.integer(0), row.text(1), row.text(2), row.text(3), row.text(4), row.boolean(5)};
 }
 
 }  // namespace
@@ -67,6 +67,10 @@ void Follower::on_ready(std::function<void()> wake) {
     if (ended_ || !waiting_.empty()) now = wake_;
   }
   if (now) now();
+}
+
+bool Follower::follows(std::string_view user_id, std::string_view subject_id, bool ephemeral) const {
+  return user_id_ == user_id && (subject_id_ == subject_id || (subject_id_.empty() && !ephemeral));
 }
 
 void Follower::push(const EventPointer& event) {
@@ -125,9 +129,7 @@ Hub::Start Hub::follow(std::string user_id, std::string subject_id) {
   followers_.push_back(start.follower);
   start.last_id = last_id_;
   for (const auto& [id, live] : live_) {
-    const bool followed = live.job.user_id == start.follower->user_id_ &&
-                          (start.follower->subject_id_.empty() || start.follower->subject_id_ == id);
-    if (followed) start.live.push_back(live.job);
+    if (start.follower->follows(live.job.user_id, id, live.job.ephemeral)) start.live.push_back(live.job);
   }
   return start;
 }
@@ -149,12 +151,12 @@ Result<std::optional<std::vector<Event>>> Hub::replay(std::string_view user_id, 
   static constexpr Statement kOldest{"events.oldest", "SELECT COALESCE(MIN(id), 0) FROM events"};
   static constexpr Statement kOfUser{
       "events.of_user",
-      "SELECT id, user_id, name, subject_id, data FROM events WHERE user_id = $1 "
-      "AND id > $2 AND id <= $3 ORDER BY id LIMIT $4"};
-  static constexpr Statement kOfSubject{
-      "events.of_subject",
-      "SELECT id, user_id, name, subject_id, data FROM events WHERE subject_id = $5 AND user_id = $1 "
-      "AND id > $2 AND id <= $3 ORDER BY id LIMIT $4"};
+      "SELECT id, user_id, name, subject_id, data, ephemeral FROM events WHERE user_id = $1 "
+      "AND id > $2 AND id <= $3 AND ephemeral = 0 ORDER BY id LIMIT $4"};
+  static constexpr Statement kOfSubject{"events.of_subject",
+                                        "SELECT id, user_id, name, subject_id, data, ephemeral FROM events "
+                                        "WHERE subject_id = $5 AND user_id = $1 "
+                                        "AND id > $2 AND id <= $3 ORDER BY id LIMIT $4"};
   std::optional<std::vector<Event>> events;
   TRY(store_.read([&](store::Reader& reader) -> Result<void> {
     events.reset();
@@ -181,13 +183,14 @@ void Hub::announce(Event event) {
 }
 
 void Hub::begin(const Job& job) {
-  put({Work::Kind::begin, job.id, {job.id, job.user_id, job.attempt, "preparing", 0, {}, {}}, {}, {}});
+  LiveJob live{job.id, job.user_id, job.attempt, "preparing", 0, {}, {}, job.ephemeral_until_ms.has_value()};
+  put({Work::Kind::begin, job.id, std::move(live), {}, {}});
 }
 
 void Hub::progress(const Job& job, std::string stage, double progress, std::optional<double> eta_s) {
   put({Work::Kind::progress,
        job.id,
-       {job.id, job.user_id, job.attempt, std::move(stage), progress, eta_s, {}},
+       {job.id, job.user_id, job.attempt, std::move(stage), progress, eta_s, {}, false},
        {},
        {}});
 }
@@ -249,8 +252,12 @@ void Hub::perform(Work& work) {
       live.job.stage = std::move(work.live.stage);
       live.job.progress = std::max(live.job.progress, work.live.progress);
       live.job.eta_s = work.live.eta_s;
-      tell(std::make_shared<Event>(
-          Event{{}, live.job.user_id, "transcription.progress", live.job.id, live.job.progress_data()}));
+      tell(std::make_shared<Event>(Event{{},
+                                         live.job.user_id,
+                                         "transcription.progress",
+                                         live.job.id,
+                                         live.job.progress_data(),
+                                         live.job.ephemeral}));
       return;
     case Work::Kind::words:
       live.tail.insert(live.tail.end(), std::make_move_iterator(work.words.begin()),
@@ -270,7 +277,7 @@ void Hub::perform(Work& work) {
 void Hub::read_rows(int64_t most) {
   static constexpr Statement kNew{
       "events.new",
-      "SELECT id, user_id, name, subject_id, data FROM events WHERE id > $1 ORDER BY id LIMIT $2"};
+      "SELECT id, user_id, name, subject_id, data, ephemeral FROM events WHERE id > $1 ORDER BY id LIMIT $2"};
   constexpr int64_t kAtOnce = 1000;
   while (most > 0) {
     std::vector<Row> rows;
@@ -294,9 +301,8 @@ void Hub::read_rows(int64_t most) {
 void Hub::tell(const EventPointer& event) {
   for (const auto& weak : followers_) {
     const auto follower = weak.lock();
-    if (!follower || follower->user_id_ != event->user_id) continue;
-    if (!follower->subject_id_.empty() && follower->subject_id_ != event->subject_id) continue;
-    follower->push(event);
+    if (follower && follower->follows(event->user_id, event->subject_id, event->ephemeral))
+      follower->push(event);
   }
 }
 
@@ -313,8 +319,12 @@ void Hub::tell_segments(Live& live, bool all) {
     transcript::Segment& segment = document.segments[i];
     words = segment.first_word + segment.word_count;
     segment.id = fmt::format("seg_{:06}", live.job.segments.size() + 1);
-    tell(std::make_shared<Event>(
-        Event{{}, live.job.user_id, "transcription.segment", live.job.id, live.job.segment_data(segment)}));
+    tell(std::make_shared<Event>(Event{{},
+                                       live.job.user_id,
+                                       "transcription.segment",
+                                       live.job.id,
+                                       live.job.segment_data(segment),
+                                       live.job.ephemeral}));
     live.job.segments.push_back(std::move(segment));
   }
   live.tail.erase(live.tail.begin(), live.tail.begin() + static_cast<std::ptrdiff_t>(words));

@@ -27,6 +27,7 @@ struct Event {
   std::string name;        // "transcription.progress"
   std::string subject_id;  // the transcription or the file
   std::string data;        // JSON
+  bool ephemeral = false;  // for who follows its subject alone
 };
 using EventPointer = std::shared_ptr<const Event>;
 
@@ -39,6 +40,7 @@ struct LiveJob {
   double progress = 0;
   std::optional<double> eta_s;
   std::vector<transcript::Segment> segments;  // those that are final, without speakers
+  bool ephemeral = false;
 
   std::string progress_data() const;  // of "transcription.progress"
   std::string segment_data(const transcript::Segment& segment) const;
@@ -54,6 +56,7 @@ class Follower {
 
  private:
   friend class Hub;
+  bool follows(std::string_view user_id, std::string_view subject_id, bool ephemeral) const;
   void push(const EventPointer& event);
   void end();
 

@@ -45,6 +45,8 @@ struct Job {
   std::optional<std::string> diarization_error_code;
   std::optional<std::string> error_code;
   std::optional<std::string> error_message;
+  // Of a request that waits for it: in no list and no stream of everything, and erased some time after.
+  std::optional<int64_t> ephemeral_until_ms;
   std::optional<int64_t> deleted_at_ms;
   int64_t created_at_ms = 0;
   int64_t updated_at_ms = 0;

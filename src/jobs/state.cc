@@ -14,7 +14,7 @@
   "progress_stage, queued_at, available_at, started_at, completed_at, failed_at, claimed_by, attempt, "  \
   "failures, "                                                                                           \
   "crashes, recoveries, duration_seconds, speaker_count, warnings, diarization_error_code, error_code, " \
-  "error_message, deleted_at, created_at, updated_at"
+  "error_message, ephemeral_until, deleted_at, created_at, updated_at"
 // The holder's own job and no other's.
 #define HELD "id = $1 AND claimed_by = $2 AND attempt = $3 AND status = 'processing'"
 
@@ -63,6 +63,7 @@ Job job_from(const Row& row) {
   job.diarization_error_code = row.text_if(at++);
   job.error_code = row.text_if(at++);
   job.error_message = row.text_if(at++);
+  job.ephemeral_until_ms = row.integer_if(at++);
   job.deleted_at_ms = row.integer_if(at++);
   job.created_at_ms = row.integer(at++);
   job.updated_at_ms = row.integer(at++);
@@ -79,7 +80,8 @@ Result<void> tell(Transaction& transaction, const Job& job, std::string_view nam
                   {"attempt", job.attempt}};
   if (job.error_code)
     data["error"] = bj::object{{"code", *job.error_code}, {"message", job.error_message.value_or("")}};
-  TRY(add_event(transaction, job.user_id, name, job.id, json::to_text(data)));
+  TRY(add_event(transaction, job.user_id, name, job.id, json::to_text(data),
+                job.ephemeral_until_ms.has_value()));
   return {};
 }
 
@@ -179,11 +181,12 @@ std::optional<Status> parse_status(std::string_view name) {
 }
 
 Result<void> add_event(Transaction& transaction, std::string_view user_id, std::string_view name,
-                       std::string_view subject_id, std::string_view data) {
-  static constexpr Statement kAdd{"events.add",
-                                  "INSERT INTO events (user_id, name, subject_id, data, created_at) VALUES "
-                                  "($1, $2, $3, $4, $5)"};
-  TRY(transaction.change(kAdd, user_id, name, subject_id, data, transaction.now_ms()));
+                       std::string_view subject_id, std::string_view data, bool ephemeral) {
+  static constexpr Statement kAdd{
+      "events.add",
+      "INSERT INTO events (user_id, name, subject_id, data, created_at, ephemeral) VALUES "
+      "($1, $2, $3, $4, $5, $6)"};
+  TRY(transaction.change(kAdd, user_id, name, subject_id, data, transaction.now_ms(), ephemeral ? 1 : 0));
   transaction.notify({"events", std::string(subject_id)});
   return {};
 }
@@ -194,9 +197,9 @@ Result<Job> enqueue(Transaction& transaction, const NewJob& wanted) {
                                      "source_transcription_id, client, title, status, options, "
                                      "priority, progress, progress_stage, queued_at, available_at, attempt, "
                                      "failures, crashes, recoveries, warnings, "
-                                     "created_at, updated_at) VALUES ($1, $2, $3, $4, $5, $6, 'queued', $7, "
-                                     "$8, 0, $9, $10, $11, 0, 0, 0, 0, '[]', "
-                                     "$10, $10)"};
+                                     "created_at, updated_at, ephemeral_until) VALUES ($1, $2, $3, $4, $5, "
+                                     "$6, 'queued', $7, $8, 0, $9, $10, $11, 0, 0, 0, 0, '[]', "
+                                     "$10, $10, $12)"};
   const int64_t now = transaction.now_ms();
   Job job;
   job.id = make_id("tr", now);
@@ -212,8 +215,10 @@ Result<Job> enqueue(Transaction& transaction, const NewJob& wanted) {
   job.queued_at_ms = job.created_at_ms = job.updated_at_ms = now;
   if (wanted.file_ready) job.available_at_ms = now;
   job.warnings = "[]";
+  job.ephemeral_until_ms = wanted.ephemeral_until_ms;
   TRY(transaction.change(kInsert, job.id, job.user_id, job.file_id, job.source_id, job.client, job.title,
-                         job.options, job.priority, job.stage, now, job.available_at_ms));
+                         job.options, job.priority, job.stage, now, job.available_at_ms,
+                         job.ephemeral_until_ms));
   TRY(tell(transaction, job, "transcription.created"));
   TRY(tell(transaction, job, "transcription.queued"));
   if (wanted.file_ready) transaction.notify({"jobs", job.id});
@@ -356,6 +361,16 @@ Result<bool> cancel(Transaction& transaction, std::string_view id) {
   TRY(tell(transaction, job, "transcription.canceled"));
   transaction.notify({"canceled", job.id});
   return true;
+}
+
+Result<int64_t> cancel_ephemeral(Transaction& transaction) {
+  static constexpr Statement kWaitedFor{
+      "jobs.waited_for",
+      "SELECT id FROM transcriptions WHERE ephemeral_until IS NOT NULL AND status IN ('queued', "
+      "'processing')"};
+  const auto rows = TRY(transaction.rows(kWaitedFor));
+  for (const Row& row : rows) TRY(cancel(transaction, row.text(0)));
+  return static_cast<int64_t>(rows.size());
 }
 
 Result<int64_t> recover(Transaction& transaction) {

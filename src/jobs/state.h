@@ -24,6 +24,7 @@ struct NewJob {
   std::string options = "{}";
   int64_t priority = 5;
   bool file_ready = true;  // false: it waits until release_waiting() or fail_waiting()
+  std::optional<int64_t> ephemeral_until_ms;
 };
 // → queued
 Result<Job> enqueue(store::Transaction& transaction, const NewJob& wanted);
@@ -72,11 +73,16 @@ Result<int64_t> recover(store::Transaction& transaction);
 // The same for jobs whose lease has run out.
 Result<int64_t> expire_leases(store::Transaction& transaction);
 
+// queued | processing → canceled for all that somebody waited for: whoever did was a client of an earlier
+// process. How many.
+Result<int64_t> cancel_ephemeral(store::Transaction& transaction);
+
 // Reading.
 Result<std::optional<Job>> find(store::Reader& reader, std::string_view id);
 
-// Adds an event row of this user, and tells the listeners. `data` is a JSON object.
+// Adds an event row of this user, and tells the listeners. `data` is a JSON object. `ephemeral`: for who
+// follows its subject alone.
 Result<void> add_event(store::Transaction& transaction, std::string_view user_id, std::string_view name,
-                       std::string_view subject_id, std::string_view data);
+                       std::string_view subject_id, std::string_view data, bool ephemeral = false);
 
 }  // namespace hansard::jobs

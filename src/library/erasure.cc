@@ -1,11 +1,46 @@
 #include "library/erasure.h"
 
+#include "base/limits.h"
+#include "base/log.h"
 #include "jobs/state.h"
 
 namespace hansard::library {
+namespace {
+
+using store::Row;
+using store::Statement;
+
+// What is left of an ephemeral transcription once its rows are gone.
+struct Leftovers {
+  std::vector<std::string> outputs;  // blobs
+  std::optional<File> file;
+};
+
+Result<Leftovers> erase_ephemeral_rows(store::Transaction& transaction, std::string_view id) {
+  static constexpr Statement kOutputs{
+      "executions.outputs",
+      "SELECT output_key FROM transcription_executions WHERE transcription_id = $1 AND output_key IS NOT "
+      "NULL"};
+  static constexpr Statement kErase{"transcriptions.erase_ephemeral", "DELETE FROM transcriptions WHERE id = $1"};
+  static constexpr Statement kEvents{"events.erase_subject", "DELETE FROM events WHERE subject_id = $1"};
+  static constexpr Statement kFile{
+      "files.erase_ephemeral",
+      "DELETE FROM files WHERE id = $1 AND ephemeral_until IS NOT NULL AND NOT EXISTS (SELECT 1 FROM "
+      "transcriptions WHERE file_id = $1)"};
+  Leftovers left;
+  const auto job = TRY(jobs::find(transaction, id));
+  if (!job) return left;
+  for (const Row& row : TRY(transaction.rows(kOutputs, id))) left.outputs.push_back(row.text(0));
+  const auto file = TRY(find_file(transaction, job->user_id, job->file_id, true));
+  TRY(transaction.change(kErase, id));
+  TRY(transaction.change(kEvents, id));
+  if (TRY(transaction.change(kFile, job->file_id)) > 0) left.file = file;
+  return left;
+}
+
+}  // namespace
 
 Result<std::vector<File>> erase_rows(store::Transaction& transaction, std::string_view user_id) {
-  using store::Statement;
   static constexpr Statement kActive{
       "transcriptions.active_ids",
       "SELECT id FROM transcriptions WHERE user_id = $1 AND status IN ('queued', 'processing')"};
@@ -30,6 +65,38 @@ Result<std::vector<File>> erase_rows(store::Transaction& transaction, std::strin
     TRY(transaction.change(*statement, user_id));
   }
   return files;
+}
+
+Result<int64_t> erase_ephemeral(store::Store& store, blob::Blobs& blobs,
+                                const pipeline::Artifacts& artifacts) {
+  static constexpr Statement kOver{
+      "transcriptions.ephemeral_over",
+      "SELECT id FROM transcriptions WHERE ephemeral_until IS NOT NULL AND ephemeral_until < $1 AND status "
+      "IN ('completed', 'failed', 'canceled') AND updated_at < $2 LIMIT 100"};
+  int64_t count = 0;
+  for (;;) {
+    std::vector<Row> over;
+    TRY(store.read([&](store::Reader& reader) -> Result<void> {
+      const int64_t now_ms = store.now_ms();
+      over =
+          TRY(reader.rows(kOver, now_ms, now_ms - std::chrono::milliseconds(limits::kEphemeralAge).count()));
+      return {};
+    }));
+    for (const Row& row : over) {
+      Leftovers left;
+      TRY(store.write([&](store::Transaction& transaction) -> Result<void> {
+        left = TRY(erase_ephemeral_rows(transaction, row.text(0)));
+        return {};
+      }));
+      for (const std::string& output : left.outputs) {
+        if (const auto removed = blobs.remove(output); !removed)
+          log::warning("{}: its transcript was not removed: {}", row.text(0), removed.error().message);
+      }
+      if (left.file) erase_recording(store, blobs, artifacts, *left.file);
+      ++count;
+    }
+    if (over.empty()) return count;
+  }
 }
 
 }  // namespace hansard::library

@@ -16,12 +16,13 @@
 // The columns of a file in the order in which file_from() reads them: text, since statements are constants.
 #define FILE_COLUMNS                                                                                    \
   "id, user_id, title, kind, status, mime_type, blob, size_bytes, sha256, duration_seconds, channels, " \
-  "error_code, error_message, deleted_at, created_at, updated_at"
+  "error_code, error_message, ephemeral_until, deleted_at, created_at, updated_at"
 #define FILE_LIST(name, key, compare, direction)                                                             \
   Statement{                                                                                                 \
       name,                                                                                                  \
       "SELECT " FILE_COLUMNS                                                                                 \
-      " FROM files WHERE user_id = $1 AND deleted_at IS NULL AND (CAST($2 AS TEXT) = '' OR lower(title) "    \
+      " FROM files WHERE user_id = $1 AND deleted_at IS NULL AND ephemeral_until IS NULL AND (CAST($2 AS "   \
+      "TEXT) = '' OR lower(title) "                                                                          \
       "LIKE "                                                                                                \
       "lower($2) ESCAPE '\\') AND (CAST($3 AS TEXT) IS NULL OR kind = $3) AND (CAST($4 AS TEXT) IS NULL OR " \
       "status = $4) AND (" key ", id) " compare " ($5, $6) ORDER BY " key " " direction ", id " direction    \
@@ -52,6 +53,7 @@ File file_from(const Row& row) {
   file.channels = row.integer_if(at++);
   file.error_code = row.text_if(at++);
   file.error_message = row.text_if(at++);
+  file.ephemeral_until_ms = row.integer_if(at++);
   file.deleted_at_ms = row.integer_if(at++);
   file.created_at_ms = row.integer(at++);
   file.updated_at_ms = row.integer(at++);
@@ -85,6 +87,7 @@ Result<std::optional<File>> changed(Transaction& transaction, const std::optiona
                                     std::string_view event) {
   if (!row) return std::optional<File>();
   File file = file_from(*row);
+  if (file.ephemeral_until_ms) return std::optional(std::move(file));
   json::bj::object data{{"id", file.id}, {"status", file.status}, {"title", file.title}};
   if (file.error_code) {
     data["error"] =
@@ -162,12 +165,12 @@ Result<void> insert_file(Transaction& transaction, const File& file) {
   static constexpr Statement kInsert{
       "files.insert",
       "INSERT INTO files (id, user_id, title, kind, status, mime_type, blob, size_bytes, sha256, "
-      "duration_seconds, channels, created_at, updated_at) VALUES ($1, $2, $3, $4, $5, $6, $7, $8, $9, $10, "
-      "$11, "
-      "$12, $12) RETURNING " FILE_COLUMNS};
-  const auto row = TRY(transaction.row(kInsert, file.id, file.user_id, file.title, file.kind, file.status,
-                                       file.mime_type, file.blob, file.size_bytes, file.sha256,
-                                       file.duration_s, file.channels, transaction.now_ms()));
+      "duration_seconds, channels, created_at, updated_at, ephemeral_until) VALUES ($1, $2, $3, $4, $5, $6, "
+      "$7, $8, $9, $10, $11, $12, $12, $13) RETURNING " FILE_COLUMNS};
+  const auto row =
+      TRY(transaction.row(kInsert, file.id, file.user_id, file.title, file.kind, file.status, file.mime_type,
+                          file.blob, file.size_bytes, file.sha256, file.duration_s, file.channels,
+                          transaction.now_ms(), file.ephemeral_until_ms));
   TRY(changed(transaction, row, "file." + file.status));
   if (file.status == "processing") transaction.notify({"files", file.id});
   return {};
@@ -310,7 +313,9 @@ Result<std::optional<File>> find_file(Reader& reader, std::string_view user_id, 
                                       bool trashed) {
   static constexpr Statement kFind{
       "files.find",
-      "SELECT " FILE_COLUMNS " FROM files WHERE id = $2 AND user_id = $1 AND ($3 = 1 OR deleted_at IS NULL)"};
+      "SELECT " FILE_COLUMNS
+      " FROM files WHERE id = $2 AND user_id = $1 AND ($3 = 1 OR (deleted_at IS NULL AND ephemeral_until IS "
+      "NULL))"};
   const auto row = TRY(reader.row(kFind, user_id, id, trashed ? 1 : 0));
   return row ? std::optional(file_from(*row)) : std::nullopt;
 }

@@ -33,6 +33,8 @@ struct File {
   std::optional<int64_t> channels;
   std::optional<std::string> error_code;
   std::optional<std::string> error_message;
+  // Of a request that waits for its transcript: in no list, told of in no event, and erased some time after.
+  std::optional<int64_t> ephemeral_until_ms;
   std::optional<int64_t> deleted_at_ms;
   int64_t created_at_ms = 0;
   int64_t updated_at_ms = 0;
@@ -106,7 +108,7 @@ Result<int64_t> empty_trash(store::Store& store, blob::Blobs& blobs, const pipel
 // Reading.
 // The oldest file that is "processing" and whose bytes are here.
 Result<std::optional<File>> next_to_probe(store::Reader& reader);
-// `trashed`: also one in the trash.
+// `trashed`: also one in the trash, or an ephemeral one.
 Result<std::optional<File>> find_file(store::Reader& reader, std::string_view user_id, std::string_view id,
                                       bool trashed = false);
 struct FileFilter {

@@ -39,7 +39,8 @@ std::string reference(std::string_view id) {
 
 Result<std::optional<Job>> find_transcription(Reader& reader, std::string_view user_id, std::string_view id) {
   auto job = TRY(jobs::find(reader, id));
-  if (!job || job->user_id != user_id || job->deleted_at_ms) return std::optional<Job>();
+  if (!job || job->user_id != user_id || job->deleted_at_ms || job->ephemeral_until_ms)
+    return std::optional<Job>();
   return job;
 }
 
@@ -73,7 +74,8 @@ Result<std::vector<Job>> active_transcriptions(Reader& reader, std::string_view 
   static constexpr Statement kActive{
       "transcriptions.active",
       "SELECT id FROM transcriptions WHERE status IN ('queued', 'processing') AND "
-      "user_id = $1 AND deleted_at IS NULL ORDER BY status DESC, queued_at LIMIT $2"};
+      "user_id = $1 AND deleted_at IS NULL AND ephemeral_until IS NULL ORDER BY status DESC, queued_at LIMIT "
+      "$2"};
   return jobs_of(reader, TRY(reader.rows(kActive, user_id, limit)));
 }
 
@@ -134,7 +136,7 @@ Result<QueueStatistics> queue_statistics(Reader& reader, std::string_view user_i
   static constexpr Statement kCount{"transcriptions.statistics",
                                     "SELECT status, COUNT(*), MIN(queued_at) FROM transcriptions WHERE ($1 = "
                                     "'' OR user_id = $1) AND deleted_at IS "
-                                    "NULL GROUP BY status"};
+                                    "NULL AND ephemeral_until IS NULL GROUP BY status"};
   QueueStatistics result;
   for (const Row& row : TRY(reader.rows(kCount, user_id))) {
     const auto status = jobs::parse_status(row.text(0));

@@ -14,7 +14,7 @@
 
 namespace hansard::library {
 
-// One of this user's that was not deleted.
+// One of this user's that was not deleted, and is not ephemeral.
 Result<std::optional<jobs::Job>> find_transcription(store::Reader& reader, std::string_view user_id,
                                                     std::string_view id);
 

@@ -351,20 +351,21 @@ Answer make_once(Services& services, const Request& request, std::string_view fi
 
 // ---- uploads
 
-Upload::Upload(Services& services, std::string boundary, std::set<std::string_view> fields)
-    : services_(services), allowed_(std::move(fields)), parser_(std::move(boundary), *this) {}
+Upload::Upload(Services& services, std::string boundary, FormShape shape)
+    : services_(services), shape_(std::move(shape)), parser_(std::move(boundary), *this) {}
 
 Outcome<std::shared_ptr<http::Receiver>> Upload::begin(Services& services, const Request& request,
-                                                       std::set<std::string_view> fields) {
+                                                       FormShape shape) {
   TRY(refuse_while_draining(services));
   std::string boundary = TRY(http::multipart_boundary(request.header("content-type").value_or("")));
   // Headers of the parts and other fields are small beside the file.
   if (request.content_length.value_or(0) > services.upload_limit_bytes + (1 << 20)) {
-    return fail(Problem(
-        413, fmt::format("a file may have at most {} MB", services.upload_limit_bytes.load() >> 20), "file"));
+    return fail(
+        Problem(413, fmt::format("a file may have at most {} MB", services.upload_limit_bytes.load() >> 20),
+                std::string(shape.file)));
   }
   TRY(refuse_beyond_storage(services, request, request.content_length.value_or(0)));
-  return std::shared_ptr<http::Receiver>(new Upload(services, std::move(boundary), std::move(fields)));
+  return std::shared_ptr<http::Receiver>(new Upload(services, std::move(boundary), std::move(shape)));
 }
 
 Outcome<void> Upload::take(std::string_view bytes) {
@@ -373,7 +374,10 @@ Outcome<void> Upload::take(std::string_view bytes) {
 
 Outcome<void> Upload::finish() {
   TRY(parser_.finish());
-  if (!incoming_) return fail(Problem(400, "the form has no file in its field \"file\"", "file"));
+  if (!incoming_) {
+    return fail(Problem(400, fmt::format("the form has no file in its field \"{}\"", shape_.file),
+                        std::string(shape_.file)));
+  }
   return {};
 }
 
@@ -383,19 +387,26 @@ Outcome<library::File> Upload::file(std::string_view user_id) {
 
 std::optional<std::string> Upload::field(std::string_view name) const {
   const auto found = fields_.find(name);
-  return found == fields_.end() ? std::nullopt : std::optional(found->second);
+  return found == fields_.end() ? std::nullopt : std::optional(found->second.back());
+}
+
+std::vector<std::string> Upload::values(std::string_view name) const {
+  const auto found = fields_.find(name);
+  return found == fields_.end() ? std::vector<std::string>() : found->second;
 }
 
 std::string Upload::fingerprint(const library::File& file) const {
   std::string text = file.sha256.value_or("") + file_name_;
-  for (const auto& [name, value] : fields_)
-    text += fmt::format("|{}:{}{}:{}", name.size(), name, value.size(), value);
+  for (const auto& [name, values] : fields_) {
+    for (const std::string& value : values)
+      text += fmt::format("|{}:{}{}:{}", name.size(), name, value.size(), value);
+  }
   return text;
 }
 
 Outcome<void> Upload::begin(const http::Part& part) {
-  if (part.name == "file") {
-    if (incoming_) return fail(Problem(400, "the form has two files; send one", "file"));
+  if (part.name == shape_.file) {
+    if (incoming_) return fail(Problem(400, "the form has two files; send one", part.name));
     incoming_ = TRY(library::Incoming::begin(services_.blobs, services_.store.now_ms()));
     // Some clients write a name as their system has it; what is no UTF-8 of it is not worth a refusal.
     file_name_ = transcript::first_characters(transcript::cleaned(part.file_name), kTitleCharacters);
@@ -403,12 +414,16 @@ Outcome<void> Upload::begin(const http::Part& part) {
     return {};
   }
   if (!http::is_utf8(part.name)) return fail(Problem(400, "a field's name is not text in UTF-8"));
-  if (!allowed_.contains(part.name)) {
+  if (!shape_.fields.contains(part.name) && shape_.ignores_others) {
+    ignored_.clear();
+    field_ = &ignored_;
+    return {};
+  }
+  if (!shape_.fields.contains(part.name)) {
     return fail(
         Problem(400, "there is no such field", std::string(transcript::first_characters(part.name, 100))));
   }
-  field_ = &fields_[part.name];
-  field_->clear();
+  field_ = &fields_[part.name].emplace_back();
   return {};
 }
 
@@ -422,18 +437,18 @@ Outcome<void> Upload::data(std::string_view bytes) {
   if (incoming_->size_bytes() + bytes.size() > services_.upload_limit_bytes) {
     return fail(
         Problem(413, fmt::format("a file may have at most {} MB", services_.upload_limit_bytes.load() >> 20),
-                "file"));
+                std::string(shape_.file)));
   }
   TRY(incoming_->append(bytes));
   return {};
 }
 
 Outcome<void> Upload::end() {
-  for (const auto& [name, value] : fields_) {
-    if (&value == field_ && !http::is_utf8(value)) return fail(Problem(400, "is not UTF-8", name));
+  for (const auto& [name, values] : fields_) {
+    if (&values.back() == field_ && !http::is_utf8(*field_)) return fail(Problem(400, "is not UTF-8", name));
   }
-  const auto title = fields_.find("title");
-  if (title != fields_.end() && transcript::character_count(title->second) > kTitleCharacters) {
+  const auto title = field("title");
+  if (title && transcript::character_count(*title) > kTitleCharacters) {
     return fail(Problem(422, fmt::format("must be text of 1 to {} characters", kTitleCharacters), "title"));
   }
   return {};

@@ -135,35 +135,45 @@ using Make = std::function<Outcome<Made>(store::Transaction&)>;
 Answer make_once(Services& services, const Request& request, std::string_view fingerprint, int status,
                  const Make& make);
 
+// What a form with a file may have.
+struct FormShape {
+  std::string_view file = "file";       // the field of the file
+  std::set<std::string_view> fields{};  // names of the plain ones
+  bool ignores_others = false;          // fields of other names are read over, not refused
+};
+
 // A form with a file, as it comes.
 class Upload : public http::Receiver, private http::PartHandler {
  public:
-  // `fields`: the names of the plain fields it may have.
   static Outcome<std::shared_ptr<http::Receiver>> begin(Services& services, const Request& request,
-                                                        std::set<std::string_view> fields);
+                                                        FormShape shape);
   Outcome<void> take(std::string_view bytes) override;
   Outcome<void> finish() override;
 
   // The file with its facts; its row is the caller's to write, then keep(). Once.
   Outcome<library::File> file(std::string_view user_id);
   void keep() { incoming_->keep(); }
+  // What it says last; nothing where it is not there.
   std::optional<std::string> field(std::string_view name) const;
+  // Of a field that may be there more than once, in order.
+  std::vector<std::string> values(std::string_view name) const;
   // All fields and the file's checksum; after file().
   std::string fingerprint(const library::File& file) const;
 
  private:
-  Upload(Services& services, std::string boundary, std::set<std::string_view> fields);
+  Upload(Services& services, std::string boundary, FormShape shape);
   Outcome<void> begin(const http::Part& part) override;
   Outcome<void> data(std::string_view bytes) override;
   Outcome<void> end() override;
 
   Services& services_;
-  std::set<std::string_view> allowed_;
+  FormShape shape_;
   http::MultipartParser parser_;
   std::unique_ptr<library::Incoming> incoming_;
   std::string file_name_;
-  std::map<std::string, std::string, std::less<>> fields_;
+  std::map<std::string, std::vector<std::string>, std::less<>> fields_;
   std::string* field_ = nullptr;  // the part in work; null: the file
+  std::string ignored_;           // a part that nobody reads
 };
 
 // What is to be transcribed: options checked, `field` before their names in problems ("options").

@@ -162,7 +162,9 @@ void add_file_routes(http::Router& router, Services& services) {
   };
   http::Route uploads{"POST", "/api/v1/files",
                       [&services](Request& request) { return upload(services, request); }};
-  uploads.receive = [&services](Request& request) { return Upload::begin(services, request, {"title"}); };
+  uploads.receive = [&services](Request& request) {
+    return Upload::begin(services, request, {.fields = {"title"}});
+  };
   uploads.slow = true;  // ffprobe
   router.add(std::move(uploads));
   router.get("/api/v1/files", bind(list));

@@ -68,7 +68,7 @@ Outcome<std::shared_ptr<http::Receiver>> begin_submit(Services& services, const 
     TRY(refuse_when_full(services, request, reader, std::nullopt));
     return true;
   }));
-  return Upload::begin(services, request, {"title", "profile_id", "options"});
+  return Upload::begin(services, request, {.fields = {"title", "profile_id", "options"}});
 }
 
 Answer submit(Services& services, Request& request) {

@@ -1,0 +1,273 @@
+// The routes that clients of other services ask, with real models: what those services answer is what comes.
+
+#include <gtest/gtest.h>
+#include <sqlite3.h>
+
+#include <chrono>
+#include <csignal>
+#include <set>
+#include <thread>
+
+#include <fmt/format.h>
+
+#include "base/file.h"
+#include "server_program.h"
+
+namespace hansard {
+namespace {
+
+namespace bj = json::bj;
+using http::Client;
+using http::ClientResponse;
+using Fields = std::map<std::string, std::string>;
+using namespace std::chrono_literals;
+
+class OthersModel : public ServerProgram {
+ protected:
+  // The first column of what a query of the server's database gives.
+  std::vector<std::string> rows(const std::string& query) const {
+    sqlite3* database = nullptr;
+    EXPECT_EQ(sqlite3_open((data() / "hansard.db").c_str(), &database), SQLITE_OK);
+    sqlite3_busy_timeout(database, 5000);
+    std::vector<std::string> values;
+    const auto add = [](void* to, int, char** row, char**) {
+      static_cast<std::vector<std::string>*>(to)->emplace_back(row[0] == nullptr ? "" : row[0]);
+      return 0;
+    };
+    EXPECT_EQ(sqlite3_exec(database, query.c_str(), add, &values, nullptr), SQLITE_OK)
+        << sqlite3_errmsg(database);
+    sqlite3_close(database);
+    return values;
+  }
+  // Asks until it is so.
+  void wait_for(const std::string& query, const std::string& value) const {
+    const auto end = std::chrono::steady_clock::now() + 60s;
+    while (rows(query) != std::vector{value}) {
+      ASSERT_LT(std::chrono::steady_clock::now(), end) << query;
+      std::this_thread::sleep_for(5ms);
+    }
+  }
+  static ClientResponse post(const Serving& server, std::string_view route, std::string_view recording,
+                             const Fields& fields, std::string_view headers = {}) {
+    return server.request("POST", route, http::form(recording, "a.wav", fields),
+                          std::string(http::kFormHeader).append(headers));
+  }
+  static std::string sound(size_t samples) {
+    return wav(samples, [](size_t i) { return 0.3 * static_cast<double>(i % 100) / 100; });
+  }
+  // Of an event stream: the data of each event of this name.
+  static std::vector<bj::object> events(std::string_view stream, const std::string& name) {
+    std::vector<bj::object> found;
+    const std::string line = "event: " + name + "\ndata: ";
+    for (size_t at = stream.find(line); at != std::string_view::npos; at = stream.find(line, at)) {
+      at += line.size();
+      found.push_back(
+          json::parse_object(stream.substr(at, stream.find('\n', at) - at)).value_or(bj::object()));
+    }
+    return found;
+  }
+};
+
+// ---- OpenAI
+
+constexpr const char* kTranscriptions = "/v1/audio/transcriptions";
+
+TEST_F(OthersModel, OpenAiGetsATranscriptInEachFormatAndNothingIsLeftInLists) {
+  Serving server = serve();
+  ASSERT_TRUE(server.listens()) << server.log();
+  const std::string recording = bytes_of("endgame_nagg_nell.wav");
+  const auto ask = [&](Fields fields) {
+    fields.emplace("model", "tiny.en");
+    const ClientResponse response = post(server, kTranscriptions, recording, fields);
+    EXPECT_EQ(response.status, 200) << response.body;
+    return response;
+  };
+  const bj::object plain = object(ask({}));
+  EXPECT_NE(text(plain, "text").find("hear me"), std::string::npos);
+  EXPECT_EQ(plain.at("usage").at("seconds"), 29);
+  EXPECT_EQ(ask({{"response_format", "text"}}).body, text(plain, "text") + "\n");
+  EXPECT_TRUE(ask({{"response_format", "srt"}}).body.starts_with("1\n00:00:0"));
+  EXPECT_TRUE(ask({{"response_format", "vtt"}}).body.starts_with("WEBVTT\n\n"));
+
+  const Fields verbose{{"response_format", "verbose_json"}, {"language", "en"}, {"unknown", "ignored"}};
+  bj::object detailed = object(ask(verbose));
+  EXPECT_EQ(text(detailed, "language"), "english");
+  EXPECT_EQ(text(detailed, "task"), "transcribe");
+  EXPECT_GT(detailed.at("segments").as_array().size(), 3U);
+  EXPECT_LT(detailed.at("segments").at(0).at("avg_logprob").to_number<double>(), 0);
+  EXPECT_FALSE(detailed.contains("words"));
+  Fields timed = verbose;
+  timed["timestamp_granularities[]"] = "word";
+  detailed = object(ask(timed));
+  EXPECT_GT(detailed.at("words").as_array().size(), 50U);
+  EXPECT_FALSE(detailed.contains("segments"));
+  timed["timestamp_granularities"] = "segment";
+  detailed = object(ask(timed));
+  EXPECT_TRUE(detailed.contains("words") && detailed.contains("segments"));
+
+  const bj::object diarized = object(ask({{"response_format", "diarized_json"}}));
+  std::set<std::string> speakers;
+  for (const bj::value& segment : diarized.at("segments").as_array())
+    speakers.insert(text(segment.as_object(), "speaker"));
+  EXPECT_EQ(speakers, (std::set<std::string>{"A", "B"}));
+
+  // Nothing of it is to be seen.
+  for (const char* list : {"files", "transcriptions"})
+    EXPECT_TRUE(object(server.get(std::string("/api/v1/") + list)).at("items").as_array().empty()) << list;
+  EXPECT_EQ(object(server.get("/api/v1/admin/queue")).at("completed"), 0);
+  const std::string id = rows("SELECT id FROM transcriptions LIMIT 1").at(0);
+  EXPECT_EQ(server.get("/api/v1/transcriptions/" + id).status, 404);
+
+  // Unless it is to be kept.
+  ask({{"store", "true"}});
+  EXPECT_EQ(object(server.get("/api/v1/transcriptions")).at("items").as_array().size(), 1U);
+  EXPECT_EQ(object(server.get("/api/v1/files")).at("items").as_array().size(), 1U);
+  Client everything(server.port());
+  everything.send("GET /api/v1/events HTTP/1.1\r\nHost: localhost\r\nLast-Event-ID: 0\r\n\r\n");
+  const std::string events = everything.read_until("event: transcription.completed");
+  EXPECT_EQ(events.find("transcription.created"), events.rfind("transcription.created"));
+  EXPECT_EQ(events.find(id), std::string::npos);
+
+  // The models that are here.
+  const bj::object models = object(server.get("/v1/models"));
+  std::set<std::string> names;
+  for (const bj::value& model : models.at("data").as_array()) names.insert(text(model.as_object(), "id"));
+  EXPECT_EQ(names, (std::set<std::string>{"whisper-1", "whisper-base", "whisper-tiny.en"}));
+  EXPECT_EQ(text(object(server.get("/v1/models/whisper-1")), "object"), "model");
+  EXPECT_EQ(server.get("/v1/models/whisper-9").status, 404);
+}
+
+TEST_F(OthersModel, OpenAiGetsTextAsItComes) {
+  Serving server = serve();
+  ASSERT_TRUE(server.listens()) << server.log();
+  const std::string recording = bytes_of("endgame_nagg_nell.wav");
+  const auto stream = [&](const Fields& fields) {
+    const std::string body = http::form(recording, "a.wav", fields);
+    Client client(server.port());
+    client.send(fmt::format("POST {} HTTP/1.1\r\nHost: localhost\r\n{}Content-Length: {}\r\n\r\n",
+                            kTranscriptions, http::kFormHeader, body.size()));
+    client.send(body);
+    return client.read_until("never: the stream ends with the transcript");
+  };
+  const std::string told = stream({{"model", "tiny.en"}, {"stream", "true"}});
+  std::string joined;
+  const auto deltas = events(told, "transcript.text.delta");
+  EXPECT_GT(deltas.size(), 3U);
+  for (const bj::object& delta : deltas) joined += text(delta, "delta");
+  const auto done = events(told, "transcript.text.done");
+  ASSERT_EQ(done.size(), 1U) << told;
+  EXPECT_EQ(joined, text(done[0], "text"));
+  EXPECT_TRUE(events(told, "transcript.text.segment").empty());
+
+  const std::string diarized =
+      stream({{"model", "tiny.en"}, {"stream", "true"}, {"response_format", "diarized_json"}});
+  const auto segments = events(diarized, "transcript.text.segment");
+  ASSERT_GT(segments.size(), 3U) << diarized;
+  EXPECT_EQ(text(segments[0], "speaker"), "A");
+  EXPECT_EQ(events(diarized, "transcript.text.done").size(), 1U);
+}
+
+TEST_F(OthersModel, OpenAiIsRefusedInItsOwnWords) {
+  Serving server = serve({"HANSARD_MAX_UPLOAD_MB=1", "SPEECH_ENGINE_AUTO_DOWNLOAD=false"});
+  ASSERT_TRUE(server.listens()) << server.log();
+  const std::string recording = sound(16'000);
+  const auto refused = [&](const Fields& fields, const std::string& bytes, const char* route) {
+    const ClientResponse response = post(server, route, bytes, fields);
+    const bj::object answer = object(response);
+    const bj::value* error = answer.if_contains("error");
+    if (error == nullptr || !error->is_object()) return fmt::format("{} {}", response.status, response.body);
+    EXPECT_EQ(error->as_object().size(), 4U) << response.body;
+    EXPECT_FALSE(text(error->as_object(), "message").empty());
+    return fmt::format("{} {} {} {}", response.status, text(error->as_object(), "type"),
+                       text(error->as_object(), "param"), text(error->as_object(), "code"));
+  };
+  const std::string kBad = "400 invalid_request_error ";
+  for (const auto& [fields, expected] : std::initializer_list<std::pair<Fields, std::string>>{
+           {{{"model", "gpt-4o-transcribe"}}, "404 invalid_request_error model model_not_found"},
+           {{}, kBad + "model "},
+           {{{"model", "whisper-1"}, {"response_format", "mp3"}}, kBad + "response_format "},
+           {{{"model", "whisper-1"}, {"language", "xx"}}, kBad + "language "},
+           {{{"model", "whisper-1"}, {"temperature", "hot"}}, kBad + "temperature "},
+           {{{"model", "whisper-1"}, {"temperature", "0.4"}}, kBad + "temperature unsupported_parameter"},
+           {{{"model", "whisper-1"}, {"include[]", "logprobs"}}, kBad + "include[] unsupported_parameter"},
+           {{{"model", "whisper-1"}, {"known_speaker_names[]", "Ada"}},
+            kBad + "known_speaker_names[] unsupported_parameter"},
+           {{{"model", "whisper-1"}, {"chunking_strategy[type]", "server_vad"}},
+            kBad + "chunking_strategy unsupported_parameter"},
+           {{{"model", "whisper-1"}, {"timestamp_granularities[]", "word"}},
+            kBad + "timestamp_granularities "},
+           {{{"model", "whisper-1"}, {"stream", "true"}, {"response_format", "srt"}},
+            kBad + "stream unsupported_parameter"},
+           {{{"model", "whisper-1"}, {"stream", "yes"}}, kBad + "stream "},
+           {{{"model", "small"}}, "503 server_error  "}}) {
+    EXPECT_EQ(refused(fields, recording, kTranscriptions), expected);
+  }
+  EXPECT_EQ(refused({{"model", "whisper-1"}}, "no sound", kTranscriptions), kBad + " ");
+  EXPECT_EQ(refused({{"model", "whisper-1"}}, std::string(3 << 20, 'x'), kTranscriptions),
+            "413 invalid_request_error file ");
+  EXPECT_EQ(refused({{"model", "whisper-1"}, {"response_format", "diarized_json"}}, recording,
+                    "/v1/audio/translations"),
+            kBad + "response_format ");
+  const ClientResponse no_file =
+      server.request("POST", kTranscriptions,
+                     "--b\r\nContent-Disposition: form-data; name=\"model\"\r\n\r\nwhisper-1\r\n--b--\r\n",
+                     http::kFormHeader);
+  EXPECT_EQ(no_file.status, 400);
+  EXPECT_NE(no_file.body.find(R"("param":"file")"), std::string::npos) << no_file.body;
+  EXPECT_EQ(server.get("/v1/models/none").body.find("request_id"), std::string::npos);
+}
+
+TEST_F(OthersModel, WhoeverMayNotAskIsToldSoInTheWordsOfTheRoute) {
+  Serving server = serve({"HANSARD_AUTH=required"});
+  ASSERT_TRUE(server.listens()) << server.log();
+  const ClientResponse openai = post(server, kTranscriptions, sound(1000), {{"model", "whisper-1"}},
+                                     "Authorization: Bearer sk-wrong\r\n");
+  EXPECT_EQ(openai.status, 401);
+  EXPECT_EQ(openai.headers.at("www-authenticate"), "Bearer realm=\"hansard\"");
+  EXPECT_EQ(object(openai).at("error").at("code"), "invalid_api_key");
+  EXPECT_EQ(object(server.get("/v1/models")).at("error").at("code"), "invalid_api_key");
+}
+
+TEST_F(OthersModel, WhoLeavesFreesTheSlotAndAServerThatStopsWaitsForNobody) {
+  std::optional<Serving> server = serve();
+  ASSERT_TRUE(server->listens()) << server->log();
+  const std::string recording = bytes_of("two_cities.wav");
+  const std::string body = http::form(recording, "a.wav", {{"model", "whisper-1"}});
+  const std::string head = fmt::format("POST {} HTTP/1.1\r\nHost: localhost\r\n{}Content-Length: {}\r\n\r\n",
+                                       kTranscriptions, http::kFormHeader, body.size());
+  std::optional<Client> waiting(server->port());
+  waiting->send(head);
+  waiting->send(body);
+  wait_for("SELECT status FROM transcriptions", "processing");
+  waiting.reset();
+  wait_for("SELECT status FROM transcriptions", "canceled");
+  // The slot takes the next at once, and what was said of the first is nobody's.
+  const ClientResponse next =
+      post(*server, kTranscriptions, sound(16'000), {{"model", "tiny.en"}, {"response_format", "text"}});
+  EXPECT_EQ(next.status, 200) << next.body;
+
+  // A server that dies has left its clients: what they waited for is not done at the next start.
+  waiting.emplace(server->port());
+  waiting->send(head);
+  waiting->send(body);
+  wait_for("SELECT COUNT(*) FROM transcriptions WHERE status = 'processing'", "1");
+  server->child().kill(SIGKILL);
+  server->child().wait();
+  server.reset();
+  server.emplace(serve({"TRANSCRIPTION_STOP_TIMEOUT=1s"}));
+  ASSERT_TRUE(server->listens()) << server->log();
+  EXPECT_EQ(rows("SELECT DISTINCT status FROM transcriptions ORDER BY 1"),
+            (std::vector<std::string>{"canceled", "completed"}));
+  // One that stops says so.
+  Client last(server->port());
+  last.send(head);
+  last.send(body);
+  wait_for("SELECT COUNT(*) FROM transcriptions WHERE status = 'processing'", "1");
+  server->child().kill(SIGTERM);
+  const ClientResponse stopped = last.receive();
+  EXPECT_EQ(stopped.status, 503) << stopped.body;
+  EXPECT_EQ(stopped.headers.at("retry-after"), "10");
+}
+
+}  // namespace
+}  // namespace hansard
