@@ -24,6 +24,7 @@
 #include "cli/users_command.h"
 #include "engine/process/process_provider.h"
 #include "http/server.h"
+#include "jobs/fair_policy.h"
 #include "jobs/hub.h"
 #include "jobs/slots.h"
 #include "jobs/state.h"
@@ -152,7 +153,7 @@ class ServerProcess {
   models::Library models_ = open_library(config_);
   const pipeline::Artifacts artifacts_ = open_artifacts(config_);
   metrics::Metrics metrics_;
-  const jobs::FifoPolicy policy_;
+  const jobs::FairPolicy policy_;
   jobs::Hub hub_{*data_.store};
   jobs::Slots slots_{settings_.slots, workshop()};
 

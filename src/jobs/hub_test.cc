@@ -128,6 +128,24 @@ TEST_F(HubTest, TellsNobodyOfAnother) {
   EXPECT_EQ(seen_, (Names{"transcription.queued", "file.ready", "transcription.queued"}));
 }
 
+TEST_F(HubTest, WhatIsEphemeralIsToldToWhoFollowsItAlone) {
+  job_.ephemeral_until_ms = 1;
+  const auto everything = hub_->follow("ann", "").follower;
+  const auto one = hub_->follow("ann", "tr_1").follower;
+  EXPECT_TRUE(store_->write([&](store::Transaction& transaction) {
+    return add_event(transaction, "ann", "transcription.queued", "tr_1", "{}", true);
+  }));
+  hub_->begin(job_);
+  hub_->progress(job_, "transcribing", 0.2, {});
+  EXPECT_EQ(take(*one, 2), (Names{"transcription.queued*", "transcription.progress"}));
+  EXPECT_TRUE(hub_->follow("ann", "").live.empty());
+  EXPECT_EQ(hub_->follow("ann", "tr_1").live.size(), 1U);
+  const int64_t last = add("ann", "file.ready", "file_1");
+  EXPECT_EQ(take(*everything, 1), Names{"file.ready*"});
+  EXPECT_EQ(hub_->replay("ann", "", 0, last).value()->size(), 1U);
+  EXPECT_EQ(hub_->replay("ann", "tr_1", 0, last).value()->size(), 1U);
+}
+
 TEST_F(HubTest, ASegmentIsToldOnceItIsFinal) {
   const auto follower = hub_->follow("ann", "tr_1").follower;
   hub_->begin(job_);

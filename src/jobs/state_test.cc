@@ -8,6 +8,7 @@
 
 #include "base/limits.h"
 #include "base/temporary_folder.h"
+#include "jobs/fair_policy.h"
 #include "store/sqlite/sqlite_store.h"
 
 namespace hansard::jobs {
@@ -357,6 +358,8 @@ TEST_F(States, EveryStatementFindsItsRowsByAnIndex) {
       const Job job = TRY(claim(t, policy_, "slot", 1000)).value();
       return Fence{job.id, "slot", job.attempt};
     };
+    TRY(enqueue(t, {.user_id = "user_1", .file_id = "file_1", .title = "t"}));
+    EXPECT_TRUE(TRY(FairPolicy().next(t, t.now_ms())));
     const Fence done = TRY(begin());
     TRY(renew(t, done, 1000));
     TRY(report_progress(t, done, "transcribing", 0.5));

@@ -49,13 +49,14 @@ TEST_F(Sqlite, MigrationsAreNumberedWithoutGaps) {
 
 TEST_F(Sqlite, AnOlderDatabaseIsCopiedBeforeEachStep) {
   ASSERT_TRUE(open_sqlite(path_));
-  ASSERT_TRUE(
-      script("DROP TABLE webhook_deliveries; DROP TABLE webhooks; DROP TABLE settings; DROP TABLE profiles;"
-             "DROP TABLE api_keys; DROP TABLE refresh_tokens; DROP TABLE audit; DROP INDEX users_name;"
-             "DROP INDEX files_created; DROP INDEX transcriptions_updated; DROP INDEX transcriptions_deleted;"
-             "DROP INDEX transcriptions_waiting;"
-             "ALTER TABLE files DROP COLUMN ephemeral_until; ALTER TABLE events DROP COLUMN ephemeral;"
-             "DROP INDEX transcriptions_source; PRAGMA user_version = 1"));
+  ASSERT_TRUE(script(
+      "DROP TABLE webhook_deliveries; DROP TABLE webhooks; DROP TABLE settings; DROP TABLE profiles;"
+      "DROP TABLE api_keys; DROP TABLE refresh_tokens; DROP TABLE audit; DROP INDEX users_name;"
+      "DROP INDEX files_created; DROP INDEX transcriptions_updated; DROP INDEX transcriptions_deleted;"
+      "DROP INDEX transcriptions_waiting;"
+      "ALTER TABLE files DROP COLUMN ephemeral_until; ALTER TABLE events DROP COLUMN ephemeral;"
+      "DROP INDEX transcriptions_source; DROP INDEX transcriptions_claim_user;"
+      "DROP INDEX transcriptions_running; DROP INDEX transcriptions_started; PRAGMA user_version = 1"));
   ASSERT_TRUE(open_sqlite(path_));
   EXPECT_FALSE(fs::exists(path_.string() + ".before-0001"));
   const fs::path copy = path_.string() + ".before-0002";
