@@ -433,6 +433,16 @@ TEST_F(Accounts, AnothersThingsAreNotThere) {
               .at("queued")
               .to_number<int>(),
       0);
+  // By the routes of others, too.
+  const std::string other =
+      text(object(server.request("POST", "/transcribe",
+                                 http::form(wav(16'000, [](size_t) { return 0.0; }), "a.wav"),
+                                 std::string(http::kFormHeader) + ada.header())),
+           "id");
+  EXPECT_EQ(server.request("GET", "/jobs/" + other, {}, ada.header()).status, 200);
+  EXPECT_EQ(server.request("GET", "/jobs/" + other, {}, bob.header()).status, 404);
+  EXPECT_EQ(server.request("POST", "/jobs/" + other + "/retry", {}, bob.header()).status, 404);
+  EXPECT_EQ(server.request("GET", "/jobs", {}, bob.header()).body, "[]");
   Client events(server.port());
   events.send("GET /api/v1/events HTTP/1.1\r\nHost: localhost\r\n" + bob.header() + "\r\n");
   EXPECT_EQ(events.read_until("id: ").find(job), std::string::npos);

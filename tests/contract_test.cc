@@ -8,6 +8,8 @@
 #include <atomic>
 #include <set>
 
+#include "api/asr/asr.h"
+#include "api/cesar/cesar.h"
 #include "api/openai/openai.h"
 #include "api/openapi.h"
 #include "api/v1/api.h"
@@ -76,6 +78,8 @@ TEST(Contract, HasTheRoutesOfTheRouterAndNoOther) {
   api::add_contract_routes(router);
   api::v1::add_routes(router, house.services);
   api::openai::add_routes(router, house.services);
+  api::cesar::add_routes(router, house.services);
+  api::asr::add_routes(router, house.services);
   EXPECT_EQ(names_of(router), names_of(Contract::of_this_build().router()));
 }
 

@@ -17,6 +17,7 @@ namespace hansard {
 namespace {
 
 namespace bj = json::bj;
+namespace fs = std::filesystem;
 using http::Client;
 using http::ClientResponse;
 using Fields = std::map<std::string, std::string>;
@@ -267,6 +268,105 @@ TEST_F(OthersModel, WhoLeavesFreesTheSlotAndAServerThatStopsWaitsForNobody) {
   const ClientResponse stopped = last.receive();
   EXPECT_EQ(stopped.status, 503) << stopped.body;
   EXPECT_EQ(stopped.headers.at("retry-after"), "10");
+}
+
+// ---- Cesar
+
+TEST_F(OthersModel, ACesarJobWhoseSpeakersCouldNotBeToldApartIsPartialAndIsTriedAgain) {
+  // All models but the one that tells voices apart, which comes later.
+  const fs::path here = folder_ / "some-models";
+  fs::create_directory(here);
+  for (const char* name : {"whisper-base", "speech-silero"})
+    fs::create_directory_symlink(models() / name, here / name);
+  Serving server = serve({"HANSARD_MODEL_PATH=" + here.string(), "SPEECH_ENGINE_AUTO_DOWNLOAD=false"});
+  ASSERT_TRUE(server.listens()) << server.log();
+  const ClientResponse made = post(server, "/transcribe", bytes_of("endgame_nagg_nell.wav"), {});
+  ASSERT_EQ(made.status, 202) << made.body;
+  const bj::object job = object(made);
+  const std::string id = text(job, "id");
+  EXPECT_EQ(text(job, "status"), "queued");
+  EXPECT_EQ(text(job, "model_size"), "base");
+  EXPECT_TRUE(job.at("diarize").as_bool());
+  EXPECT_EQ(server.request("POST", "/jobs/" + id + "/retry").status, 400);
+
+  server.wait_for_end(id);
+  const bj::object partial = object(server.get("/jobs/" + id));
+  EXPECT_EQ(text(partial, "status"), "partial");
+  EXPECT_EQ(text(partial, "diarization_error_code"), "diarization_failed");
+  EXPECT_FALSE(text(partial, "diarization_error").empty());
+  EXPECT_EQ(partial.at("diarized"), false);
+  EXPECT_NE(text(partial, "result_text").find("hear me"), std::string::npos);
+  EXPECT_EQ(text(partial, "detected_language"), "en");
+  EXPECT_EQ(object(server.get("/jobs?status=partial")).size(), 0U) << "it is a list";
+  EXPECT_NE(server.get("/jobs?status=partial").body.find(id), std::string::npos);
+  EXPECT_EQ(server.get("/jobs?status=completed").body, "[]");
+
+  fs::create_directory_symlink(models() / "diarization-default", here / "diarization-default");
+  const ClientResponse retried = server.request("POST", "/jobs/" + id + "/retry");
+  ASSERT_EQ(retried.status, 202) << retried.body;
+  EXPECT_EQ(text(object(retried), "id"), id);
+  EXPECT_EQ(text(object(retried), "status"), "queued");
+  EXPECT_EQ(text(object(retried), "result_text"), text(partial, "result_text")) << "the first text stays";
+  server.wait_for_end(rows("SELECT id FROM transcriptions ORDER BY id DESC LIMIT 1").at(0));
+  const bj::object completed = object(server.get("/jobs/" + id));
+  EXPECT_EQ(text(completed, "status"), "completed");
+  EXPECT_EQ(completed.at("speaker_count"), 2);
+  EXPECT_EQ(completed.at("progress"), 100);
+  EXPECT_NE(text(completed, "result_text").find("### Speaker 1"), std::string::npos);
+  EXPECT_EQ(json::parse(server.get("/jobs").body).value().as_array().size(), 1U) << "still one job";
+  EXPECT_EQ(server.request("POST", "/jobs/" + id + "/retry").status, 400);
+}
+
+TEST_F(OthersModel, CesarIsRefusedInItsOwnWords) {
+  Serving server = serve({"HANSARD_MAX_UPLOAD_MB=1"});
+  ASSERT_TRUE(server.listens()) << server.log();
+  const auto refused = [&](const ClientResponse& response, int status) {
+    EXPECT_EQ(response.status, status) << response.body;
+    EXPECT_FALSE(text(object(response), "detail").empty()) << response.body;
+  };
+  refused(server.get("/jobs?status=lost"), 400);
+  refused(server.get("/jobs/tr_01m878kq30b2v7xj5t1n8e4s6h"), 404);
+  refused(server.request("POST", "/jobs/tr_01m878kq30b2v7xj5t1n8e4s6h/retry"), 404);
+  refused(post(server, "/transcribe", sound(1600), {{"model", "huge"}}), 422);
+  refused(post(server, "/transcribe", sound(1600), {{"diarize", "perhaps"}}), 422);
+  refused(post(server, "/transcribe", sound(1600), {{"min_speakers", "3"}, {"max_speakers", "2"}}), 422);
+  refused(post(server, "/transcribe", "no sound", {}), 415);
+  refused(post(server, "/transcribe", std::string(3 << 20, 'x'), {}), 413);
+  refused(server.request("POST", "/transcribe/url", R"({"url":"https://example.org/a.mp3"})",
+                         "Content-Type: application/json\r\n"),
+          501);
+  EXPECT_EQ(server.get("/jobs").body, "[]");
+  const bj::object health = object(server.get("/health"));
+  EXPECT_EQ(text(health, "status"), "healthy");
+  EXPECT_EQ(text(health, "worker"), "running");
+}
+
+// ---- whisper-asr-webservice
+
+TEST_F(OthersModel, AsrGetsATranscriptAndTheLanguage) {
+  Serving server = serve();
+  ASSERT_TRUE(server.listens()) << server.log();
+  std::string body = http::form(bytes_of("endgame_nagg_nell.wav"), "a.wav");
+  const std::string file = "name=\"file\"";
+  body.replace(body.find(file), file.size(), "name=\"audio_file\"");
+  const auto ask = [&](const std::string& target) {
+    return server.request("POST", target, body, http::kFormHeader);
+  };
+  const ClientResponse language = ask("/detect-language?encode=true");
+  EXPECT_EQ(language.body, R"({"detected_language":"english","language_code":"en"})");
+  const ClientResponse plain = ask("/asr?encode=true&task=transcribe&output=txt");
+  EXPECT_EQ(plain.status, 200) << plain.body;
+  EXPECT_NE(plain.body.find("hear me"), std::string::npos);
+  EXPECT_TRUE(plain.headers.at("content-type").starts_with("text/plain"));
+  EXPECT_TRUE(ask("/asr?output=vtt").body.starts_with("WEBVTT"));
+  const bj::object detailed = object(ask("/asr?output=json&word_timestamps=true&diarize=true"));
+  EXPECT_EQ(text(detailed, "language"), "en");
+  const bj::object segment = detailed.at("segments").at(0).as_object();
+  EXPECT_EQ(text(segment, "speaker"), "SPEAKER_00");
+  EXPECT_FALSE(segment.at("words").as_array().empty());
+  EXPECT_EQ(ask("/asr?output=mp3").status, 422);
+  EXPECT_EQ(text(object(ask("/asr?language=xx")), "detail").substr(0, 10), "language: ");
+  EXPECT_TRUE(object(server.get("/api/v1/transcriptions")).at("items").as_array().empty());
 }
 
 }  // namespace

@@ -6,6 +6,8 @@
 
 #include <fmt/format.h>
 
+#include "api/asr/asr.h"
+#include "api/cesar/cesar.h"
 #include "api/openai/openai.h"
 #include "api/openapi.h"
 #include "api/v1/api.h"
@@ -218,6 +220,8 @@ Result<void> ServerProcess::open() {
   api::add_contract_routes(router);
   api::v1::add_routes(router, services_);
   api::openai::add_routes(router, services_);
+  api::cesar::add_routes(router, services_);
+  api::asr::add_routes(router, services_);
   http::ServerOptions listener = settings_.listener;
   if (settings_.metrics_listener) {
     listener.on_answer = [this](const http::Answered& answered) { metrics_.answered(answered); };

@@ -1,0 +1,327 @@
+#include "api/cesar/cesar.h"
+
+#include <algorithm>
+#include <array>
+#include <charconv>
+#include <cmath>
+
+#include <fmt/format.h>
+
+#include "api/v1/waiting.h"
+#include "base/clock.h"
+#include "base/limits.h"
+#include "jobs/state.h"
+#include "library/chains.h"
+#include "library/versions.h"
+#include "transcript/exports.h"
+
+namespace hansard::api::cesar {
+namespace {
+
+namespace bj = json::bj;
+using http::Answer;
+using http::Outcome;
+using http::Problem;
+using http::Request;
+using jobs::Job;
+using jobs::Status;
+using library::Chain;
+using v1::Services;
+using v1::Upload;
+
+constexpr std::string_view kClient = "cesar";
+constexpr std::array<std::string_view, 5> kModels{"tiny", "base", "small", "medium", "large"};
+constexpr std::array<std::string_view, 6> kStatuses{"queued",    "downloading", "processing",
+                                                    "completed", "error",       "partial"};
+// Cesar lists all there are; more than this nobody reads.
+constexpr int64_t kListed = 1000;
+
+// ---- a job as Cesar writes it
+
+std::string_view status_there(const Job& job) {
+  switch (job.status) {
+    case Status::queued:
+      return job.available_at_ms ? "queued" : "downloading";  // its file is not here yet
+    case Status::processing:
+      return "processing";
+    case Status::completed:
+      return job.diarization_error_code ? "partial" : "completed";
+    case Status::failed:
+    case Status::canceled:
+      return "error";
+  }
+  return "error";
+}
+
+bj::value phase_of(std::string_view stage) {
+  if (stage == "downloading" || stage == "transcribing" || stage == "diarizing") return bj::value(stage);
+  if (stage == "preparing" || stage == "recovered") return "transcribing";
+  if (stage == "merging" || stage == "saving" || stage == "completed") return "formatting";
+  return nullptr;
+}
+
+// In whole percent.
+int64_t percent(double fraction) {
+  return std::lround(std::clamp(fraction, 0.0, 1.0) * 100);
+}
+
+void add_progress(bj::object& json, const Services& services, const Job& job) {
+  const auto live = job.status == Status::processing ? services.hub.live(job.id) : std::nullopt;
+  const double progress = live ? std::max(live->progress, job.progress) : job.progress;
+  const std::string& stage = live ? live->stage : job.stage;
+  json["progress"] = percent(progress);
+  json["progress_phase"] = phase_of(stage);
+  json["progress_phase_pct"] = nullptr;
+  if (const auto known = pipeline::parse_stage(stage); known && !json["progress_phase"].is_null())
+    json["progress_phase_pct"] = percent(pipeline::within_stage(*known, progress));
+}
+
+void add_options(bj::object& json, const Job& job) {
+  const bj::object options = json::parse_object(job.options).value_or(bj::object());
+  const auto copy = [&](const char* from, const char* to) {
+    const bj::value* value = options.if_contains(from);
+    json[to] = value == nullptr ? bj::value(nullptr) : *value;
+  };
+  copy("model", "model_size");
+  copy("diarization", "diarize");
+  copy("min_speakers", "min_speakers");
+  copy("max_speakers", "max_speakers");
+}
+
+// What its clients do about a diarization that failed depends on this.
+std::string_view diarization_code(std::string_view cause) {
+  if (cause == "token_required") return "hf_token_required";
+  if (cause == "token_invalid") return "hf_token_invalid";
+  return "diarization_failed";
+}
+
+void add_diarization(bj::object& json, const Job& job) {
+  json["speaker_count"] = job.speaker_count ? bj::value(*job.speaker_count) : bj::value(nullptr);
+  json["diarized"] = job.status == Status::completed ? bj::value(job.speaker_count.has_value()) : nullptr;
+  json["diarization_error"] = nullptr;
+  json["diarization_error_code"] = nullptr;
+  if (!job.diarization_error_code) return;
+  json["diarization_error_code"] = diarization_code(*job.diarization_error_code);
+  const auto warnings = json::parse(job.warnings);
+  const bool said = warnings && warnings->is_array() && !warnings->get_array().empty();
+  json["diarization_error"] =
+      said ? warnings->get_array().front().at("message") : bj::value("the speakers could not be told apart");
+}
+
+// With speakers as Markdown, else plain.
+Result<bj::value> text_of(store::Reader& reader, const Chain& chain) {
+  const auto newest = std::find_if(chain.rbegin(), chain.rend(),
+                                   [](const Job& job) { return job.status == Status::completed; });
+  if (newest == chain.rend()) return bj::value(nullptr);
+  const auto stored = TRY(library::find_version(reader, newest->id, 0));
+  if (!stored) return bj::value(nullptr);
+  transcript::Document document = TRY(transcript::from_json(stored->document));
+  document.title = newest->title;
+  document.date = format_time(newest->completed_at_ms.value_or(0)).substr(0, 10);
+  return bj::value(document.diarized ? transcript::export_document(document, transcript::Format::md)
+                                     : transcript::export_document(document, transcript::Format::txt));
+}
+
+Result<bj::object> to_json(store::Reader& reader, const Services& services, const Chain& chain) {
+  const Job& first = chain.front();
+  const Job& last = chain.back();
+  const auto time = [](const std::optional<int64_t>& ms) {
+    return ms ? bj::value(format_time(*ms)) : bj::value(nullptr);
+  };
+  bj::object json{{"id", first.id}, {"status", status_there(last)}};
+  json["created_at"] = format_time(first.created_at_ms);
+  json["started_at"] = time(last.started_at_ms);
+  const bool canceled = last.status == Status::canceled;
+  json["completed_at"] = time(last.completed_at_ms ? last.completed_at_ms
+                              : last.failed_at_ms  ? last.failed_at_ms
+                              : canceled           ? std::optional(last.updated_at_ms)
+                                                   : std::nullopt);
+  json["result_text"] = TRY(text_of(reader, chain));
+  const auto spoken =
+      std::find_if(chain.rbegin(), chain.rend(), [](const Job& job) { return !!job.language; });
+  json["detected_language"] = spoken == chain.rend() ? bj::value(nullptr) : bj::value(*spoken->language);
+  json["error_message"] = nullptr;
+  if (status_there(last) == "error")
+    json["error_message"] = canceled ? "It was canceled." : last.error_message.value_or("It failed.");
+  json["download_progress"] = nullptr;
+  add_options(json, last);
+  add_progress(json, services, last);
+  add_diarization(json, last);
+  return json;
+}
+
+// ---- handing in
+
+Outcome<int64_t> count_of(std::string_view text, std::string_view field) {
+  int64_t number = 0;
+  const auto [end, error] = std::from_chars(text.data(), text.data() + text.size(), number);
+  const bool whole = error == std::errc() && end == text.data() + text.size();
+  if (whole && number >= 1 && number <= limits::kSpeakers) return number;
+  return fail(Problem(422, fmt::format("must be a whole number from 1 to {}", limits::kSpeakers),
+                      std::string(field)));
+}
+
+Outcome<bool> truth_of(std::string text, std::string_view field) {
+  std::transform(text.begin(), text.end(), text.begin(),
+                 [](unsigned char c) { return static_cast<char>(std::tolower(c)); });
+  for (const auto& [word, value] :
+       {std::pair("true", true), std::pair("1", true), std::pair("false", false), std::pair("0", false)}) {
+    if (text == word) return value;
+  }
+  return fail(Problem(422, "must be true or false", std::string(field)));
+}
+
+Outcome<jobs::JobOptions> options_of(Services& services, const Request& request, const Upload& upload) {
+  const std::string model = upload.field("model").value_or("base");
+  if (std::find(kModels.begin(), kModels.end(), model) == kModels.end())
+    return fail(Problem(422, "must be tiny, base, small, medium or large", "model"));
+  bj::object options{{"model", model}};
+  const bool diarize = TRY(truth_of(upload.field("diarize").value_or("true"), "diarize"));
+  options["diarization"] = diarize;
+  options["num_speakers"] = nullptr;  // of a profile
+  for (const char* field : {"min_speakers", "max_speakers"}) {
+    const auto text = upload.field(field);
+    if (!text) continue;
+    const int64_t count = TRY(count_of(*text, field));
+    if (diarize) options[field] = count;  // else it means nothing
+  }
+  return v1::resolve_options(services, request, std::nullopt, options);
+}
+
+Answer accepted(Services& services, const std::string& user, const std::string& id) {
+  const auto json = TRY(v1::read<bj::object>(services, [&](store::Reader& reader) -> Outcome<bj::object> {
+    const auto chain = TRY(library::find_chain(reader, user, kClient, id));
+    if (!chain) return fail(Problem(404, "Job not found"));
+    return TRY(to_json(reader, services, *chain));
+  }));
+  return http::json_response(202, json::to_text(json));
+}
+
+Answer transcribe(Services& services, Request& request) {
+  auto& upload = dynamic_cast<Upload&>(*request.receiver);
+  const std::string user = v1::user_of(services, request);
+  const jobs::JobOptions options = TRY(options_of(services, request, upload));
+  const library::File file = TRY(upload.file(user));
+  const Job job = TRY(v1::write<Job>(services, [&](store::Transaction& transaction) -> Outcome<Job> {
+    TRY(v1::refuse_when_full(services, request, transaction, file.duration_s));
+    TRY(library::insert_file(transaction, file));
+    return TRY(jobs::enqueue(transaction, {.user_id = user,
+                                           .file_id = file.id,
+                                           .client = std::string(kClient),
+                                           .title = file.title,
+                                           .options = json::to_text(jobs::to_json(options)),
+                                           .priority = options.priority,
+                                           .file_ready = file.status == "ready"}));
+  }));
+  upload.keep();
+  return accepted(services, user, job.id);
+}
+
+Answer transcribe_url(Services& /*services*/, const Request& /*request*/) {
+  return fail(
+      Problem(501, "this server does not fetch recordings; send the recording itself to /transcribe"));
+}
+
+// ---- jobs
+
+Outcome<Chain> existing_chain(store::Reader& reader, const Services& services, const Request& request) {
+  auto chain =
+      TRY(library::find_chain(reader, v1::user_of(services, request), kClient, request.parameters.at(0)));
+  if (!chain) return fail(Problem(404, "Job not found"));
+  return std::move(*chain);
+}
+
+Answer show(Services& services, const Request& request) {
+  const auto json = TRY(v1::read<bj::object>(services, [&](store::Reader& reader) -> Outcome<bj::object> {
+    const Chain chain = TRY(existing_chain(reader, services, request));
+    return TRY(to_json(reader, services, chain));
+  }));
+  if (!json.at("result_text").is_null())
+    auth::add_audit_later(services.store,
+                          v1::audit_entry(request, "transcript.read", request.parameters.at(0), "text"));
+  return http::json_response(200, json::to_text(json));
+}
+
+Answer list(Services& services, const Request& request) {
+  const auto wanted = request.query_value("status");
+  if (wanted && std::find(kStatuses.begin(), kStatuses.end(), *wanted) == kStatuses.end()) {
+    return fail(Problem(
+        400, "Invalid status. Valid: queued, downloading, processing, completed, error, partial", "status"));
+  }
+  const auto items = TRY(v1::read<bj::array>(services, [&](store::Reader& reader) -> Outcome<bj::array> {
+    bj::array jobs;
+    const auto chains = TRY(library::list_chains(reader, v1::user_of(services, request), kClient, kListed));
+    for (const Chain& chain : chains) {
+      if (!wanted || status_there(chain.back()) == *wanted)
+        jobs.push_back(TRY(to_json(reader, services, chain)));
+    }
+    return jobs;
+  }));
+  if (!items.empty())
+    auth::add_audit_later(services.store, v1::audit_entry(request, "transcript.read", "", "all jobs"));
+  return http::json_response(200, json::to_text(items));
+}
+
+// What was transcribed is found again: diarization alone is run.
+Answer retry(Services& services, const Request& request) {
+  TRY(v1::refuse_while_draining(services));
+  const Job job = TRY(v1::write<Job>(services, [&](store::Transaction& transaction) -> Outcome<Job> {
+    const Chain chain = TRY(existing_chain(transaction, services, request));
+    const Job& last = chain.back();
+    if (status_there(last) != "partial") {
+      return fail(Problem(
+          400, fmt::format("only a job that is partial can be retried; this one is {}", status_there(last))));
+    }
+    const auto file = TRY(library::find_file(transaction, last.user_id, last.file_id));
+    if (!file || !file->blob) return fail(Problem(400, "its recording was deleted"));
+    TRY(v1::refuse_when_full(services, request, transaction, file->duration_s));
+    return TRY(jobs::enqueue(transaction, {.user_id = last.user_id,
+                                           .file_id = last.file_id,
+                                           .source_id = chain.front().id,
+                                           .client = std::string(kClient),
+                                           .title = last.title,
+                                           .options = last.options,
+                                           .priority = last.priority}));
+  }));
+  return accepted(services, job.user_id, request.parameters.at(0));
+}
+
+Answer health(Services& services, const Request& /*request*/) {
+  bj::object json{{"status", "healthy"}};
+  json["worker"] = services.slots.alive() > 0 && !services.draining ? "running" : "stopped";
+  json["youtube"] = bj::object{{"available", false}, {"message", "This server does not fetch recordings."}};
+  return http::json_response(200, json::to_text(json));
+}
+
+// {"detail": …}
+http::Response refusal(const Problem& problem, std::string_view /*request_id*/) {
+  std::string field = problem.field.value_or("");
+  if (field.starts_with("options.")) field.erase(0, std::string_view("options.").size());
+  const std::string detail = field.empty() ? problem.message : field + ": " + problem.message;
+  return http::json_response(problem.status, json::to_text(bj::object{{"detail", detail}}));
+}
+
+}  // namespace
+
+void add_routes(http::Router& router, Services& services) {
+  const auto add = [&](http::Route route) {
+    route.refusal = refusal;
+    router.add(std::move(route));
+  };
+  http::Route upload{"POST", "/transcribe",
+                     [&services](Request& request) { return transcribe(services, request); }};
+  upload.receive = [&services](Request& request) {
+    return v1::begin_waited(
+        services, request,
+        {.fields = {"model", "diarize", "min_speakers", "max_speakers"}, .ignores_others = true});
+  };
+  upload.slow = true;  // ffprobe
+  add(std::move(upload));
+  add({"POST", "/transcribe/url", v1::bind(services, transcribe_url)});
+  add({"GET", "/jobs", v1::bind(services, list)});
+  add({"GET", "/jobs/{id}", v1::bind(services, show)});
+  add({"POST", "/jobs/{id}/retry", v1::bind(services, retry)});
+  add({"GET", "/health", v1::bind(services, health)});
+}
+
+}  // namespace hansard::api::cesar
