@@ -18,7 +18,7 @@ struct Problem {
   int status = 500;
   std::string message;               // for anyone: no path, no token
   std::optional<std::string> field;  // dotted: "options.language"
-  std::string code{};                // for routes that have codes of their own
+  std::string code;                  // for routes that have codes of their own
   std::string detail;                // for the log alone
   Headers headers;                   // "Retry-After", "Allow", …
 

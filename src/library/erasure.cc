@@ -21,7 +21,8 @@ Result<Leftovers> erase_ephemeral_rows(store::Transaction& transaction, std::str
       "executions.outputs",
       "SELECT output_key FROM transcription_executions WHERE transcription_id = $1 AND output_key IS NOT "
       "NULL"};
-  static constexpr Statement kErase{"transcriptions.erase_ephemeral", "DELETE FROM transcriptions WHERE id = $1"};
+  static constexpr Statement kErase{"transcriptions.erase_ephemeral",
+                                    "DELETE FROM transcriptions WHERE id = $1"};
   static constexpr Statement kEvents{"events.erase_subject", "DELETE FROM events WHERE subject_id = $1"};
   static constexpr Statement kFile{
       "files.erase_ephemeral",

@@ -137,9 +137,9 @@ Answer make_once(Services& services, const Request& request, std::string_view fi
 
 // What a form with a file may have.
 struct FormShape {
-  std::string_view file = "file";       // the field of the file
-  std::set<std::string_view> fields{};  // names of the plain ones
-  bool ignores_others = false;          // fields of other names are read over, not refused
+  std::string_view file = "file";     // the field of the file
+  std::set<std::string_view> fields;  // names of the plain ones
+  bool ignores_others = false;        // fields of other names are read over, not refused
 };
 
 // A form with a file, as it comes.
