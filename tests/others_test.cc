@@ -5,6 +5,7 @@
 
 #include <chrono>
 #include <csignal>
+#include <fstream>
 #include <set>
 #include <thread>
 
@@ -315,6 +316,29 @@ TEST_F(OthersModel, ACesarJobWhoseSpeakersCouldNotBeToldApartIsPartialAndIsTried
   EXPECT_NE(text(completed, "result_text").find("### Speaker 1"), std::string::npos);
   EXPECT_EQ(json::parse(server.get("/jobs").body).value().as_array().size(), 1U) << "still one job";
   EXPECT_EQ(server.request("POST", "/jobs/" + id + "/retry").status, 400);
+}
+
+TEST_F(OthersModel, AJobWhoseRecordingIsStillLookedAtWaitsForIt) {
+  // Looking takes longer than an upload waits for it.
+  const fs::path programs = folder_ / "programs";
+  fs::create_directory(programs);
+  const std::string path = std::getenv("PATH");
+  std::ofstream(programs / "ffprobe") << "#!/bin/sh\nsleep 6\nPATH=" << path << "\nexec ffprobe \"$@\"\n";
+  fs::permissions(programs / "ffprobe", fs::perms::owner_all);
+  Serving server = serve({"PATH=" + programs.string() + ":" + path});
+  ASSERT_TRUE(server.listens()) << server.log();
+  const std::string recording = sound(16'000);
+  std::jthread other([&] {
+    const std::string id =
+        server.submit(recording, {{"options", R"({"model":"tiny.en","diarization":false})"}});
+    EXPECT_EQ(text(server.wait_for_end(id), "status"), "completed");
+  });
+  const ClientResponse made = post(server, "/transcribe", recording, {{"diarize", "false"}});
+  ASSERT_EQ(made.status, 202) << made.body;
+  EXPECT_EQ(text(object(made), "status"), "downloading");
+  const std::string id = text(object(made), "id");
+  server.wait_for_end(id);
+  EXPECT_EQ(text(object(server.get("/jobs/" + id)), "status"), "completed");
 }
 
 TEST_F(OthersModel, CesarIsRefusedInItsOwnWords) {

@@ -93,7 +93,8 @@ Answer submit(Services& services, Request& request) {
                                                .file_id = file.id,
                                                .title = file.title,
                                                .options = json::to_text(jobs::to_json(checked)),
-                                               .priority = checked.priority}));
+                                               .priority = checked.priority,
+                                               .file_ready = file.status == "ready"}));
       });
   // Of a repeated request the file is there already.
   if (answer && made) upload.keep();
