@@ -23,6 +23,11 @@ Event event_from(const Row& row) {
   return {row.integer(0), row.text(1), row.text(2), row.text(3), row.text(4), row.boolean(5)};
 }
 
+// From then on the last segment is final, too, and can be told before the job's end is.
+bool comes_after_words(std::string_view stage) {
+  return stage == "diarizing" || stage == "merging" || stage == "saving";
+}
+
 }  // namespace
 
 // ---- what is told
@@ -249,6 +254,7 @@ void Hub::perform(Work& work) {
   Live& live = found->second;
   switch (work.kind) {
     case Work::Kind::progress:
+      if (comes_after_words(work.live.stage)) tell_segments(live, true);
       live.job.stage = std::move(work.live.stage);
       live.job.progress = std::max(live.job.progress, work.live.progress);
       live.job.eta_s = work.live.eta_s;

@@ -157,6 +157,18 @@ TEST_F(HubTest, ASegmentIsToldOnceItIsFinal) {
   EXPECT_FALSE(hub_->live("tr_1"));
 }
 
+TEST_F(HubTest, TheLastSegmentComesBeforeTheEnd) {
+  const auto follower = hub_->follow("ann", "tr_1").follower;
+  hub_->begin(job_);
+  hub_->words(job_, words(0, {"Do", "you", "hear", "me?"}));
+  hub_->progress(job_, "transcribing", 0.7, std::nullopt);
+  hub_->progress(job_, "merging", 0.85, std::nullopt);
+  add("ann", "transcription.completed", "tr_1");
+  hub_->finish(job_);
+  EXPECT_EQ(take(*follower, 4), Names({"transcription.progress", "transcription.segment",
+                                       "transcription.progress", "transcription.completed*"}));
+}
+
 TEST_F(HubTest, WhoComesLaterGetsWhatIsKnownSoFar) {
   const auto early = hub_->follow("ann", "tr_1").follower;
   hub_->begin(job_);
