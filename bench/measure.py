@@ -1,8 +1,8 @@
 #!/usr/bin/env python3
 """Measures Hansard against its peers in one run, in turns, on the same files, models and threads.
 
-  measure.py [--rounds N] [words] [speakers] [times] [silence] [both] [memory] [server] [queue]
-                                                                   (default: all but memory, server and queue)
+  measure.py [--rounds N] [words] [speakers] [times] [silence] [both] [memory] [server] [queue] [search]
+                                                                   (default: all but the last four)
 
 Both sides are whole processes: start and model load are counted on both, Hansard begins each round with an empty data
 folder and installed models. A goal that is missed is named and makes the exit code 1. Recordings come from
@@ -32,6 +32,7 @@ from whisper_normalizer.english import EnglishTextNormalizer
 
 import jobqueue
 import server
+import textsearch
 
 ROOT = pathlib.Path(__file__).resolve().parent.parent
 DEPS = pathlib.Path(os.environ["HANSARD_DEPS_DIR"])
@@ -284,9 +285,13 @@ def queue(rounds):
     return jobqueue.measure(PROGRAMS / "queue-bench", rounds, goal)
 
 
+def search(rounds):
+    return textsearch.measure(PROGRAMS / "search-bench", rounds, goal)
+
+
 def main():
     measures = dict(words=words, speakers=speakers, times=times, silence=silence, both=both, memory=memory, server=serving,
-                    queue=queue)
+                    queue=queue, search=search)
     parser = argparse.ArgumentParser(description=__doc__, formatter_class=argparse.RawDescriptionHelpFormatter)
     parser.add_argument("--rounds", type=int, default=5)
     parser.add_argument("names", nargs="*", metavar="NAME", help=", ".join(measures))
@@ -297,7 +302,7 @@ def main():
     if not (CORPUS / "manifest.json").exists():
         sys.exit("Set HANSARD_CORPUS to a folder of recordings with a manifest.json.")
     OUT.mkdir(parents=True, exist_ok=True)
-    for name in options.names or [n for n in measures if n not in ("memory", "server", "queue")]:
+    for name in options.names or [n for n in measures if n not in ("memory", "server", "queue", "search")]:
         result = measures[name](options.rounds)
         (OUT / f"{name}.json").write_text(json.dumps(result, indent=1))
     if missed:

@@ -419,7 +419,7 @@ TEST_F(Accounts, AnothersThingsAreNotThere) {
       server.request("PATCH", "/api/v1/settings", body_of({{"default_profile_id", profile}}), bob.header())
           .status,
       422);
-  for (const char* list : {"files", "transcriptions", "profiles", "api-keys"}) {
+  for (const char* list : {"files", "transcriptions", "profiles", "api-keys", "search?q=a"}) {
     EXPECT_EQ(object(server.request("GET", std::string("/api/v1/") + list, {}, bob.header()))
                   .at("items")
                   .as_array()

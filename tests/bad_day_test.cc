@@ -17,6 +17,7 @@
 
 #include "base/file.h"
 #include "server_program.h"
+#include "store/sqlite/full_text.h"
 
 namespace hansard {
 namespace {
@@ -99,6 +100,7 @@ class BadDayModel : public ServerProgram {
   std::vector<std::string> sql(const std::string& statements) const {
     sqlite3* database = nullptr;
     EXPECT_EQ(sqlite3_open((data() / "hansard.db").c_str(), &database), SQLITE_OK);
+    EXPECT_TRUE(store::add_full_text(database));  // changes of the schema look at the index, too
     std::vector<std::string> values;
     const auto add = [](void* to, int, char** row, char**) {
       static_cast<std::vector<std::string>*>(to)->emplace_back(row[0] == nullptr ? "" : row[0]);

@@ -23,6 +23,7 @@
 #include "base/file.h"
 #include "program.h"
 #include "serving.h"
+#include "store/sqlite/full_text.h"
 
 namespace hansard {
 namespace {
@@ -112,6 +113,7 @@ class Database {
  public:
   explicit Database(const fs::path& path) {
     EXPECT_EQ(sqlite3_open_v2(path.c_str(), &database_, SQLITE_OPEN_READWRITE, nullptr), SQLITE_OK);
+    EXPECT_TRUE(store::add_full_text(database_));  // its index is checked with the rest
   }
   ~Database() { sqlite3_close(database_); }
   Database(const Database&) = delete;

@@ -104,6 +104,58 @@ TEST_F(ServedTranscriptModel, IsCorrectedNamedAndBroughtBack) {
             6);
 }
 
+TEST_F(ServedTranscriptModel, WhatWasSaidIsFoundInItsNewestVersion) {
+  Serving server = serve();
+  ASSERT_TRUE(server.listens()) << server.log();
+  const std::string base = transcribed(server);
+  const auto search = [&](const std::string& query) {
+    return object(server.get("/api/v1/search?" + query)).at("items").as_array();
+  };
+  ASSERT_EQ(change(server, base, {{"id", "seg_000001"}, {"text", "Zebras & <quaggas> café."}}).status, 200);
+  ASSERT_EQ(server.request("PATCH", base + "/speakers", R"({"SPEAKER_00":"Nagg"})").status, 200);
+  const bj::array hits = search("q=%22zebras%22%20QUAG*%20cafe");
+  ASSERT_EQ(hits.size(), 1U);
+  const bj::object& hit = hits[0].as_object();
+  EXPECT_EQ("/api/v1/transcriptions/" + text(hit, "transcription_id"), base);
+  EXPECT_EQ(text(hit, "title"), "recording.wav");
+  EXPECT_EQ(text(hit, "segment_id"), "seg_000001");
+  EXPECT_EQ(hit.at("start").to_number<double>(),
+            segment(server.get(base + "/transcript"), 0).at("start").to_number<double>());
+  EXPECT_EQ(text(hit, "speaker"), "SPEAKER_00");
+  EXPECT_EQ(text(hit, "speaker_name"), "Nagg");
+  EXPECT_EQ(text(hit, "snippet"),
+            "<mark>Zebras</mark> &amp; &lt;<mark>quaggas</mark>&gt; <mark>café</mark>.");
+  EXPECT_EQ(search("q=zebras%20rhubarb").size(), 0U);
+
+  // The machine's words are found as soon as it is done, and again when they are brought back.
+  ASSERT_EQ(server.request("POST", base + "/transcript:restore", R"({"version":1})").status, 200);
+  EXPECT_EQ(search("q=zebras").size(), 0U);
+  const bj::array words = object(server.get(base + "/transcript")).at("words").as_array();
+  const std::string spoken = text(words.back().as_object(), "word");
+  EXPECT_GE(search("q=" + spoken.substr(0, spoken.find_last_not_of(".?!,") + 1)).size(), 1U);
+  // Page by page.
+  ASSERT_EQ(change(server, base, {{"id", "seg_000001"}, {"text", "Zebras."}}).status, 200);
+  ASSERT_EQ(change(server, base, {{"id", "seg_000002"}, {"text", "Zebras again."}}).status, 200);
+  const bj::object page = object(server.get("/api/v1/search?q=zebras&limit=1"));
+  EXPECT_EQ(text(page.at("items").at(0).as_object(), "segment_id"), "seg_000001");
+  const bj::object rest =
+      object(server.get("/api/v1/search?q=zebras&limit=1&cursor=" + text(page, "next_cursor")));
+  EXPECT_EQ(text(rest.at("items").at(0).as_object(), "segment_id"), "seg_000002");
+  EXPECT_TRUE(rest.at("next_cursor").is_null());
+
+  for (const auto& [query, field] :
+       std::map<std::string, std::string>{{"", "q"},
+                                          {"q=", "q"},
+                                          {"q=" + std::string(501, 'a'), "q"},
+                                          {"q=a+b+c+d+e+f+g+h+i+j+k+l+m+n+o+p+q", "q"},
+                                          {"q=a&limit=0", "limit"},
+                                          {"q=a&cursor=1", "cursor"}}) {
+    expect_problem(server.get("/api/v1/search?" + query), 422, "UNPROCESSABLE", field);
+  }
+  EXPECT_EQ(server.request("DELETE", base).status, 204);
+  EXPECT_EQ(search("q=zebras").size(), 0U);
+}
+
 TEST_F(ServedTranscriptModel, AnEditOfWhatHasChangedIsRefusedAndNoneIsLost) {
   Serving server = serve();
   ASSERT_TRUE(server.listens()) << server.log();

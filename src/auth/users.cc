@@ -36,15 +36,6 @@ Result<void> refuse_taken(Reader& reader, std::string_view username, std::string
   return fail(ErrorCode::conflict, "this user name is taken");
 }
 
-// Whether someone else could still administer.
-Result<void> refuse_last_admin(Reader& reader, std::string_view id) {
-  static constexpr Statement kOther{"users.other_admin",
-                                    "SELECT id FROM users WHERE role = 'admin' AND disabled_at IS NULL AND "
-                                    "password_hash IS NOT NULL AND id <> $1 LIMIT 1"};
-  if (TRY(reader.row(kOther, id))) return {};
-  return fail(ErrorCode::conflict, "this is the last admin; make another one first");
-}
-
 Result<User> insert(Transaction& transaction, std::string_view username, Role role,
                     const std::optional<std::string_view>& hash) {
   static constexpr Statement kInsert{"users.insert",
@@ -56,6 +47,14 @@ Result<User> insert(Transaction& transaction, std::string_view username, Role ro
 }
 
 }  // namespace
+
+Result<void> refuse_last_admin(Reader& reader, std::string_view id) {
+  static constexpr Statement kOther{"users.other_admin",
+                                    "SELECT id FROM users WHERE role = 'admin' AND disabled_at IS NULL AND "
+                                    "password_hash IS NOT NULL AND id <> $1 LIMIT 1"};
+  if (TRY(reader.row(kOther, id))) return {};
+  return fail(ErrorCode::conflict, "this is the last admin; make another one first");
+}
 
 std::string_view role_name(Role role) {
   return role == Role::admin ? "admin" : "user";

@@ -53,6 +53,8 @@ struct UserChange {
 // can log in would be none.
 Result<std::optional<User>> change_user(store::Transaction& transaction, std::string_view id,
                                         const UserChange& change);
+// Errors: conflict where without this user no admin could log in.
+Result<void> refuse_last_admin(store::Reader& reader, std::string_view id);
 // The row alone: what the user had must be gone. Errors: conflict for the last admin.
 Result<void> remove_user(store::Transaction& transaction, std::string_view id);
 

@@ -11,6 +11,7 @@
 #include "base/log.h"
 #include "library/erasure.h"
 #include "library/files.h"
+#include "library/search.h"
 
 namespace hansard::cli {
 namespace {
@@ -39,6 +40,9 @@ void Housekeeper::run(const std::stop_token& stop, int64_t before_ms) {
   std::mutex mutex;
   std::condition_variable_any never;
   std::unique_lock wait(mutex);
+  if (const auto searchable = library::make_searchable(store_, stop); !searchable)
+    log::warning("old transcripts cannot be searched: {} {}", searchable.error().message,
+                 searchable.error().detail);
   int count = 0;
   do {
     erase_ephemeral();

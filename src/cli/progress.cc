@@ -61,7 +61,7 @@ void log_as_json(log::Level level, std::string_view line) {
 std::string fitting(std::string_view text, size_t columns) {
   size_t end = 0;
   for (size_t at = 0, used = 0; at < text.size(); end = at) {
-    const char32_t character = transcript::next_character(text, at);
+    const char32_t character = next_character(text, at);
     used += static_cast<size_t>(transcript::display_width(character));
     if (used > columns) break;
   }

@@ -10,6 +10,7 @@
 #include "base/limits.h"
 #include "base/log.h"
 #include "jobs/options.h"
+#include "jobs/passages.h"
 
 namespace hansard::jobs {
 namespace {
@@ -237,6 +238,7 @@ class Slots::Slot {
     }
     Completion completion;
     completion.document = transcript::to_json(document);
+    completion.passages = passages_of(document);
     completion.output_key = fmt::format("transcripts/{}/{}.json", job.id, job.attempt);
     if (!document.language.empty()) completion.language = document.language;
     completion.duration_s = document.duration_s;

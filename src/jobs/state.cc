@@ -295,7 +295,7 @@ Result<bool> complete(Transaction& transaction, const Fence& fence, const Comple
       "UPDATE transcriptions SET status = 'completed', claimed_by = NULL, claim_expires_at = NULL, "
       "completed_at = $4, "
       "progress = 1, progress_stage = 'completed', language = $5, duration_seconds = $6, speaker_count = $7, "
-      "warnings = $8, diarization_error_code = $9, updated_at = $4 WHERE " HELD};
+      "warnings = $8, diarization_error_code = $9, updated_at = $4, searchable_version = 1 WHERE " HELD};
   static constexpr Statement kTranscript{
       "transcripts.first",
       "INSERT INTO transcripts (transcription_id, version, kind, document, created_at) "
@@ -313,9 +313,11 @@ Result<bool> complete(Transaction& transaction, const Fence& fence, const Comple
     return false;
   }
   TRY(transaction.change(kTranscript, fence.id, completion.document, now));
+  const Job job = TRY(find(transaction, fence.id)).value();
+  TRY(store::put_passages(transaction, job.user_id, job.id, completion.passages));
   TRY(transaction.change(kExecution, fence.id, fence.attempt, now, completion.output_key, completion.provider,
                          completion.model, completion.stage_seconds));
-  TRY(tell(transaction, TRY(find(transaction, fence.id)).value(), "transcription.completed"));
+  TRY(tell(transaction, job, "transcription.completed"));
   return true;
 }
 

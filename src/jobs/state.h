@@ -54,6 +54,7 @@ struct Completion {
   std::string provider;
   std::string model;
   std::string stage_seconds = "{}";
+  std::vector<store::Passage> passages;  // of the document, for the search
 };
 Result<bool> complete(store::Transaction& transaction, const Fence& fence, const Completion& completion);
 

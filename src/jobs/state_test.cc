@@ -30,6 +30,9 @@ class Planned : public Transaction {
     TRY(explain(statement, parameters));
     return transaction_.execute(statement, parameters);
   }
+  Result<store::SearchPage> search(const store::SearchQuery& query) override {
+    return transaction_.search(query);
+  }
   int64_t now_ms() const override { return transaction_.now_ms(); }
   void notify(store::Notice notice) override { transaction_.notify(std::move(notice)); }
 

@@ -41,6 +41,29 @@ Result<Leftovers> erase_ephemeral_rows(store::Transaction& transaction, std::str
 
 }  // namespace
 
+Result<void> erase_passages(store::Store& store, std::string_view user_id) {
+  static constexpr store::Statement kSome{"transcriptions.some_searchable",
+                                          "SELECT id FROM transcriptions WHERE user_id = $1 AND id > $2 AND "
+                                          "searchable_version IS NOT NULL ORDER BY "
+                                          "id LIMIT 20"};
+  static constexpr store::Statement kUnsearchable{
+      "transcriptions.unsearched", "UPDATE transcriptions SET searchable_version = NULL WHERE id = $1"};
+  for (std::string after;;) {
+    std::string last;
+    TRY(store.write([&](store::Transaction& transaction) -> Result<void> {
+      last.clear();
+      for (const store::Row& row : TRY(transaction.rows(kSome, user_id, after))) {
+        last = row.text(0);
+        TRY(put_passages(transaction, user_id, last, {}));
+        TRY(transaction.change(kUnsearchable, last));
+      }
+      return {};
+    }));
+    if (last.empty()) return {};
+    after = last;
+  }
+}
+
 Result<std::vector<File>> erase_rows(store::Transaction& transaction, std::string_view user_id) {
   static constexpr Statement kActive{
       "transcriptions.active_ids",

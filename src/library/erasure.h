@@ -9,6 +9,10 @@
 
 namespace hansard::library {
 
+// Takes all of the user's transcripts out of the search, some at a time: of many this takes seconds, in which
+// others want to write. Ahead of erase_rows(), for a user who cannot add to them any more.
+Result<void> erase_passages(store::Store& store, std::string_view user_id);
+
 // Cancels what is in work and removes all rows of the user but the user's own and what belongs to it. The
 // files as they were: once the transaction is durable, erase_recording() is for each of them.
 Result<std::vector<File>> erase_rows(store::Transaction& transaction, std::string_view user_id);

@@ -1,6 +1,7 @@
 #include "library/versions.h"
 
 #include "base/json.h"
+#include "jobs/passages.h"
 #include "jobs/state.h"
 
 namespace hansard::library {
@@ -36,10 +37,10 @@ Result<std::optional<int64_t>> add_version(Transaction& transaction, std::string
                                            const transcript::Document& document) {
   static constexpr Statement kNewest{"transcripts.newest",
                                      "SELECT MAX(version) FROM transcripts WHERE transcription_id = $1"};
-  static constexpr Statement kTouch{
-      "transcriptions.edited",
-      "UPDATE transcriptions SET speaker_count = $3, updated_at = $4 WHERE user_id = $1 AND id = $2 AND "
-      "status = 'completed' AND deleted_at IS NULL"};
+  static constexpr Statement kTouch{"transcriptions.edited",
+                                    "UPDATE transcriptions SET speaker_count = $3, updated_at = $4, "
+                                    "searchable_version = $5 WHERE user_id = $1 AND id = $2 AND "
+                                    "status = 'completed' AND deleted_at IS NULL"};
   static constexpr Statement kInsert{
       "transcripts.edit",
       "INSERT INTO transcripts (transcription_id, version, kind, document, created_by, created_at) "
@@ -52,11 +53,12 @@ Result<std::optional<int64_t>> add_version(Transaction& transaction, std::string
   const auto speakers =
       document.diarized ? std::optional(static_cast<int64_t>(document.speakers.size())) : std::nullopt;
   const int64_t now_ms = transaction.now_ms();
-  if (TRY(transaction.change(kTouch, user_id, transcription_id, speakers, now_ms)) == 0)
-    return std::optional<int64_t>();
   const int64_t number = base + 1;
+  if (TRY(transaction.change(kTouch, user_id, transcription_id, speakers, now_ms, number)) == 0)
+    return std::optional<int64_t>();
   TRY(transaction.change(kInsert, transcription_id, number, transcript::to_json(document), user_id, now_ms));
   TRY(transaction.change(kForget, transcription_id, number + 2 - kVersionsKept));
+  TRY(put_passages(transaction, user_id, transcription_id, jobs::passages_of(document)));
   TRY(jobs::add_event(transaction, user_id, "transcription.updated", transcription_id,
                       json::to_text(json::bj::object{{"id", transcription_id}})));
   return std::optional(number);

@@ -1,6 +1,6 @@
 // The schema's numbered steps, out of migrations/*.sql. Where the databases differ a step holds a word in
 // braces, which the driver replaces: {identity} is a primary key that counts up by itself and gives no number
-// twice.
+// twice, {passages_index} what the driver searches in.
 #pragma once
 
 #include <span>

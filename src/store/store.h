@@ -19,6 +19,7 @@
 #include <vector>
 
 #include "base/result.h"
+#include "store/search.h"
 
 namespace hansard::store {
 
@@ -84,6 +85,8 @@ class Reader {
 
   virtual Result<std::vector<Row>> query(const Statement& statement,
                                          std::span<const Parameter> parameters) = 0;
+
+  virtual Result<SearchPage> search(const SearchQuery& query) = 0;
 
   template <typename... Arguments>
   Result<std::vector<Row>> rows(const Statement& statement, const Arguments&... arguments) {

@@ -14,30 +14,6 @@ bool in(std::u32string_view set, char32_t character) {
   return set.find(character) != std::u32string_view::npos;
 }
 
-// The bytes of the well-formed character at `at` (Unicode, table 3-7); 0 where there is none.
-size_t well_formed_size(std::string_view bytes, size_t at) {
-  const auto byte = [&](size_t i) {
-    return at + i < bytes.size() ? static_cast<unsigned char>(bytes[at + i]) : 0U;
-  };
-  const auto follows = [&](size_t i, unsigned least = 0x80, unsigned most = 0xBF) {
-    return byte(i) >= least && byte(i) <= most;
-  };
-  const unsigned first = byte(0);
-  if (first < 0x80) return 1;
-  if (first >= 0xC2 && first <= 0xDF) return follows(1) ? 2 : 0;
-  if (first >= 0xE0 && first <= 0xEF) {
-    const unsigned least = first == 0xE0 ? 0xA0 : 0x80;
-    const unsigned most = first == 0xED ? 0x9F : 0xBF;
-    return follows(1, least, most) && follows(2) ? 3 : 0;
-  }
-  if (first >= 0xF0 && first <= 0xF4) {
-    const unsigned least = first == 0xF0 ? 0x90 : 0x80;
-    const unsigned most = first == 0xF4 ? 0x8F : 0xBF;
-    return follows(1, least, most) && follows(2) && follows(3) ? 4 : 0;
-  }
-  return 0;
-}
-
 bool is_space(char32_t c) {
   return c <= 0x20 || (c >= 0x7F && c <= 0x9F) || in(U"\u1680\u2028\u2029\u205F\u3000", c) ||
          (c >= 0x2000 && c <= 0x200A);
@@ -126,21 +102,6 @@ bool is_digit(char32_t c) {
 
 }  // namespace
 
-char32_t next_character(std::string_view text, size_t& at) {
-  const size_t size = well_formed_size(text, at);
-  if (size == 0) {  // a caller broke its promise: one byte at a time, never past the end
-    ++at;
-    return 0xFFFD;
-  }
-  constexpr std::array<unsigned, 5> kFirstByteMask = {0, 0x7F, 0x1F, 0x0F, 0x07};
-  char32_t character = static_cast<unsigned char>(text[at]) & kFirstByteMask[size];
-  for (size_t i = 1; i < size; ++i) {
-    character = (character << 6U) | (static_cast<unsigned char>(text[at + i]) & 0x3FU);
-  }
-  at += size;
-  return character;
-}
-
 char32_t last_character(std::string_view text) {
   if (text.empty()) return 0;
   size_t at = without_last(text).size();
@@ -176,17 +137,6 @@ std::string cleaned(std::string_view bytes) {
     text += well_formed ? bytes.substr(begin, at - begin) : kReplacement;
   }
   return text;
-}
-
-bool is_cjk(char32_t c) {
-  return (c >= 0x2E80 && c <= 0x30FF) || (c >= 0x3100 && c <= 0x312F) || (c >= 0x31A0 && c <= 0x4DBF) ||
-         (c >= 0x4E00 && c <= 0x9FFF) || (c >= 0xF900 && c <= 0xFAFF) || (c >= 0xFF00 && c <= 0xFF9F) ||
-         (c >= 0x20000 && c <= 0x3FFFF);
-}
-
-bool is_spaceless(char32_t c) {
-  return is_cjk(c) || (c >= 0x0E00 && c <= 0x0FFF) || (c >= 0x1000 && c <= 0x109F) ||
-         (c >= 0x1780 && c <= 0x17FF) || (c >= 0x19E0 && c <= 0x19FF);
 }
 
 bool ends_sentence(std::string_view text) {

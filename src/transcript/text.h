@@ -7,10 +7,10 @@
 #include <string>
 #include <string_view>
 
+#include "base/writing.h"
+
 namespace hansard::transcript {
 
-// The character that begins at byte `at`, which moves behind it.
-char32_t next_character(std::string_view text, size_t& at);
 // The last character; 0 of an empty text.
 char32_t last_character(std::string_view text);
 size_t character_count(std::string_view text);
@@ -25,11 +25,6 @@ int display_width(char32_t character);
 int display_width(std::string_view text);
 // True where a text may not be cut between these two: before marks, around joiners, inside a flag.
 bool clings_to(char32_t before, char32_t character);
-
-// Chinese and Japanese: no spaces between words nor sentences.
-bool is_cjk(char32_t character);
-// Those, Thai, Lao, Khmer, Burmese and Tibetan: a line may break between any two words without a space.
-bool is_spaceless(char32_t character);
 
 // True if `text` ends where a sentence does. Not after "Mr.", "e.g.", "J." or "3.".
 bool ends_sentence(std::string_view text);

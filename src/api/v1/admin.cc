@@ -94,9 +94,16 @@ Answer change(Services& services, const Request& request) {
   return http::json_response(200, json::to_text(to_json(user)));
 }
 
-// With everything the user has.
+// With everything the user has, who is shut out first, so that it becomes no more.
 Answer remove(Services& services, const Request& request) {
   const std::string& id = request.parameters.at(0);
+  TRY(write<bool>(services, [&](store::Transaction& transaction) -> Outcome<bool> {
+    if (!TRY(auth::find_user(transaction, id))) return fail(Problem(404, "there is no such user"));
+    TRY(auth::refuse_last_admin(transaction, id));
+    TRY(auth::change_user(transaction, id, {.disabled = true}));
+    return true;
+  }));
+  TRY(library::erase_passages(services.store, id));
   const auto files = TRY(write<std::vector<library::File>>(
       services, [&](store::Transaction& transaction) -> Outcome<std::vector<library::File>> {
         const auto user = TRY(auth::find_user(transaction, id));

@@ -467,6 +467,7 @@ void add_routes(http::Router& router, Services& services) {
   add_transcription_routes(router, services);
   add_export_routes(router, services);
   add_transcript_routes(router, services);
+  add_search_routes(router, services);
   add_event_routes(router, services);
 }
 

@@ -203,6 +203,7 @@ void add_upload_routes(http::Router& router, Services& services);
 void add_transcription_routes(http::Router& router, Services& services);
 void add_export_routes(http::Router& router, Services& services);
 void add_transcript_routes(http::Router& router, Services& services);
+void add_search_routes(http::Router& router, Services& services);
 void add_event_routes(http::Router& router, Services& services);
 
 }  // namespace hansard::api::v1

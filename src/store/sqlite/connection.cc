@@ -14,6 +14,8 @@
 
 #include <fmt/format.h>
 
+#include "store/sqlite/full_text.h"
+
 namespace hansard::store {
 namespace {
 
@@ -154,6 +156,7 @@ Result<std::unique_ptr<Connection>> Connection::open(const std::filesystem::path
   sqlite3_create_function_v2(connection->db_, "lower", 1,
                              SQLITE_UTF8 | SQLITE_DETERMINISTIC | SQLITE_INNOCUOUS, nullptr, lower_text,
                              nullptr, nullptr, nullptr);
+  TRY(add_full_text(connection->db_));
   sqlite3_wal_hook(
       connection->db_,
       [](void* self, sqlite3*, const char*, int pages) {

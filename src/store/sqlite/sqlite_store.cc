@@ -17,6 +17,7 @@
 #include "base/seam.h"
 #include "store/migrations.h"
 #include "store/sqlite/connection.h"
+#include "store/sqlite/full_text.h"
 
 namespace hansard::store {
 namespace {
@@ -62,9 +63,11 @@ class Clock {
 
 std::string adapted(std::string_view sql) {
   std::string text(sql);
-  constexpr std::string_view kIdentity = "{identity}";
-  for (size_t at = text.find(kIdentity); at != std::string::npos; at = text.find(kIdentity, at)) {
-    text.replace(at, kIdentity.size(), "INTEGER PRIMARY KEY AUTOINCREMENT");
+  for (const auto& [word, meaning] :
+       {std::pair<std::string_view, std::string_view>("{identity}", "INTEGER PRIMARY KEY AUTOINCREMENT"),
+        {"{passages_index}", kPassagesIndex}}) {
+    for (size_t at = text.find(word); at != std::string::npos; at = text.find(word, at + meaning.size()))
+      text.replace(at, word.size(), meaning);
   }
   return text;
 }
@@ -109,6 +112,7 @@ class SqliteReader : public Reader {
   Result<std::vector<Row>> query(const Statement& statement, std::span<const Parameter> parameters) override {
     return connection_.query(statement, parameters);
   }
+  Result<SearchPage> search(const SearchQuery& query) override { return store::search(connection_, query); }
 
  private:
   Connection& connection_;
@@ -120,6 +124,7 @@ class SqliteTransaction : public Transaction {
   Result<std::vector<Row>> query(const Statement& statement, std::span<const Parameter> parameters) override {
     return connection_.query(statement, parameters);
   }
+  Result<SearchPage> search(const SearchQuery& query) override { return store::search(connection_, query); }
   Result<int64_t> execute(const Statement& statement, std::span<const Parameter> parameters) override {
     return connection_.execute(statement, parameters);
   }

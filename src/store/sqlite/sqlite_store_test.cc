@@ -13,6 +13,7 @@
 
 #include "store/conformance.h"
 #include "store/migrations.h"
+#include "store/search_conformance.h"
 #include "store/sqlite/connection.h"
 
 namespace hansard::store {
@@ -20,13 +21,14 @@ namespace {
 
 namespace fs = std::filesystem;
 
-INSTANTIATE_TEST_SUITE_P(Sqlite, StoreConformance,
-                         testing::Values(Driver{"sqlite",
-                                                [](const fs::path& folder, int64_t now_ms) {
-                                                  return open_sqlite(folder / "hansard.db",
-                                                                     {.now_ms = [now_ms] { return now_ms; }});
-                                                }}),
-                         [](const auto& driver) { return std::string(driver.param.name); });
+const Driver kSqlite{"sqlite", [](const fs::path& folder, int64_t now_ms) {
+                       return open_sqlite(folder / "hansard.db", {.now_ms = [now_ms] { return now_ms; }});
+                     }};
+std::string name_of(const testing::TestParamInfo<Driver>& driver) {
+  return driver.param.name;
+}
+INSTANTIATE_TEST_SUITE_P(Sqlite, StoreConformance, testing::Values(kSqlite), name_of);
+INSTANTIATE_TEST_SUITE_P(Sqlite, StoreSearch, testing::Values(kSqlite), name_of);
 
 class Sqlite : public testing::Test {
  protected:
@@ -56,7 +58,10 @@ TEST_F(Sqlite, AnOlderDatabaseIsCopiedBeforeEachStep) {
       "DROP INDEX transcriptions_waiting;"
       "ALTER TABLE files DROP COLUMN ephemeral_until; ALTER TABLE events DROP COLUMN ephemeral;"
       "DROP INDEX transcriptions_source; DROP INDEX transcriptions_claim_user;"
-      "DROP INDEX transcriptions_running; DROP INDEX transcriptions_started; PRAGMA user_version = 1"));
+      "DROP INDEX transcriptions_running; DROP INDEX transcriptions_started; DROP TABLE passages; DROP TABLE "
+      "passages_index;"
+      "DROP INDEX transcriptions_unsearchable; ALTER TABLE transcriptions DROP COLUMN searchable_version;"
+      "PRAGMA user_version = 1"));
   ASSERT_TRUE(open_sqlite(path_));
   EXPECT_FALSE(fs::exists(path_.string() + ".before-0001"));
   const fs::path copy = path_.string() + ".before-0002";
