@@ -1,42 +1,12 @@
 #include "http/forwarded.h"
 
-#include <arpa/inet.h>
-
 #include <algorithm>
-#include <charconv>
-
-#include <fmt/format.h>
 
 #include "base/spelling.h"
 #include "http/field.h"
 
 namespace hansard::http {
 namespace {
-
-using Bytes = std::array<uint8_t, 16>;
-constexpr std::array<uint8_t, 12> kMapped{0, 0, 0, 0, 0, 0, 0, 0, 0, 0, 0xff, 0xff};
-
-std::optional<Bytes> parse_address(const std::string& text) {
-  Bytes bytes{};
-  if (::inet_pton(AF_INET6, text.c_str(), bytes.data()) == 1) return bytes;
-  std::copy(kMapped.begin(), kMapped.end(), bytes.begin());
-  if (::inet_pton(AF_INET, text.c_str(), bytes.data() + kMapped.size()) == 1) return bytes;
-  return std::nullopt;
-}
-
-bool is_mapped(const Bytes& bytes) {
-  return std::equal(kMapped.begin(), kMapped.end(), bytes.begin());
-}
-
-std::string to_text(const Bytes& bytes) {
-  std::array<char, INET6_ADDRSTRLEN> text{};
-  if (is_mapped(bytes)) {
-    ::inet_ntop(AF_INET, bytes.data() + kMapped.size(), text.data(), text.size());
-  } else {
-    ::inet_ntop(AF_INET6, bytes.data(), text.data(), text.size());
-  }
-  return text.data();
-}
 
 // The address in "192.0.2.1", "192.0.2.1:4711", "2001:db8::1" or "[2001:db8::1]:4711".
 std::optional<std::string> node_address(std::string_view node) {
@@ -45,7 +15,7 @@ std::optional<std::string> node_address(std::string_view node) {
   } else if (std::count(node.begin(), node.end(), ':') == 1) {
     node = node.substr(0, node.find(':'));
   }
-  const auto bytes = parse_address(std::string(node));
+  const auto bytes = parse_ip_address(std::string(node));
   return bytes ? std::optional(to_text(*bytes)) : std::nullopt;
 }
 
@@ -102,40 +72,6 @@ std::string without_default_port(std::string_view scheme, std::string_view host)
 }
 
 }  // namespace
-
-Result<Networks> Networks::parse(const std::vector<std::string>& ranges) {
-  Networks result;
-  for (const std::string& range : ranges) {
-    const auto bad = [&] {
-      return fail(ErrorCode::invalid_request,
-                  fmt::format("\"{}\" is no address and no range of addresses, such as 10.0.0.0/8", range));
-    };
-    const size_t slash = std::min(range.find('/'), range.size());
-    const auto address = parse_address(range.substr(0, slash));
-    if (!address) return bad();
-    Network network{*address, 128};
-    if (slash < range.size()) {
-      const unsigned most = is_mapped(*address) ? 32 : 128;
-      const char* const end = range.data() + range.size();
-      const auto [stopped, error] = std::from_chars(range.data() + slash + 1, end, network.bits);
-      if (error != std::errc() || stopped != end || network.bits > most) return bad();
-      network.bits += 128 - most;
-    }
-    result.networks_.push_back(network);
-  }
-  return result;
-}
-
-bool Networks::contain(std::string_view address) const {
-  const auto bytes = parse_address(std::string(address));
-  if (!bytes) return false;
-  return std::any_of(networks_.begin(), networks_.end(), [&](const Network& network) {
-    const size_t whole = network.bits / 8;
-    if (!std::equal(bytes->begin(), bytes->begin() + whole, network.address.begin())) return false;
-    const unsigned rest = network.bits % 8;
-    return rest == 0 || ((*bytes)[whole] ^ network.address[whole]) >> (8 - rest) == 0;
-  });
-}
 
 Outcome<Caller> find_caller(const Request& request, Caller direct, const Networks& trusted) {
   if (!trusted.contain(direct.peer)) return direct;

@@ -2,32 +2,14 @@
 // alone.
 #pragma once
 
-#include <array>
-#include <cstdint>
 #include <optional>
 #include <string>
 #include <string_view>
-#include <vector>
 
-#include "base/result.h"
+#include "base/network.h"
 #include "http/message.h"
 
 namespace hansard::http {
-
-// Ranges of addresses.
-class Networks {
- public:
-  // "10.0.0.0/8", "::1". Errors: invalid_request, naming the range.
-  static Result<Networks> parse(const std::vector<std::string>& ranges);
-  bool contain(std::string_view address) const;
-
- private:
-  struct Network {
-    std::array<uint8_t, 16> address{};  // IPv4 as ::ffff:a.b.c.d
-    unsigned bits = 128;
-  };
-  std::vector<Network> networks_;
-};
 
 struct Caller {
   std::string peer;                   // address

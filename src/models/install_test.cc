@@ -9,9 +9,9 @@
 #include <fmt/format.h>
 
 #include "base/process.h"
+#include "base/test_server.h"
 #include "models/library.h"
 #include "models/test_models.h"
-#include "models/test_server.h"
 
 namespace hansard::models {
 namespace {

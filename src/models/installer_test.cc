@@ -7,8 +7,8 @@
 #include <cstdlib>
 #include <semaphore>
 
+#include "base/test_server.h"
 #include "models/test_models.h"
-#include "models/test_server.h"
 
 namespace hansard::models {
 namespace {

@@ -9,11 +9,13 @@
 #include <string>
 #include <vector>
 
-namespace hansard::models {
+namespace hansard {
 
 struct TestRequest {
+  std::string method;
   std::string path;
   std::map<std::string, std::string> headers;  // names in lower case
+  std::string body;
 
   std::string header(const std::string& name) const {
     const auto found = headers.find(name);
@@ -48,4 +50,4 @@ class TestServer {
   std::unique_ptr<State> state_;
 };
 
-}  // namespace hansard::models
+}  // namespace hansard

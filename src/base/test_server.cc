@@ -1,4 +1,4 @@
-#include "models/test_server.h"
+#include "base/test_server.h"
 
 #include <arpa/inet.h>
 #include <netinet/in.h>
@@ -16,10 +16,10 @@
 
 #include "base/fd.h"
 
-namespace hansard::models {
+namespace hansard {
 namespace {
 
-// The request's head, or nothing where the client has gone.
+// The request, or nothing where the client has gone.
 std::optional<TestRequest> receive(int fd) {
   std::string head;
   char byte = 0;
@@ -29,8 +29,7 @@ std::optional<TestRequest> receive(int fd) {
   }
   TestRequest request;
   std::istringstream lines(head);
-  std::string method;
-  lines >> method >> request.path;
+  lines >> request.method >> request.path;
   std::string line;
   while (std::getline(lines, line)) {
     const size_t colon = line.find(": ");
@@ -38,6 +37,13 @@ std::optional<TestRequest> receive(int fd) {
     std::string name = line.substr(0, colon);
     for (char& c : name) c = static_cast<char>(std::tolower(static_cast<unsigned char>(c)));
     request.headers[name] = line.substr(colon + 2, line.find('\r') - colon - 2);
+  }
+  const std::string size = request.header("content-length");
+  request.body.resize(size.empty() ? 0 : std::stoul(size));
+  for (size_t got = 0; got < request.body.size();) {
+    const ssize_t n = ::recv(fd, request.body.data() + got, request.body.size() - got, 0);
+    if (n <= 0) return std::nullopt;
+    got += static_cast<size_t>(n);
   }
   return request;
 }
@@ -148,4 +154,4 @@ int TestServer::count(const std::string& path_ending) const {
   return count;
 }
 
-}  // namespace hansard::models
+}  // namespace hansard
