@@ -116,6 +116,10 @@ inline constexpr int64_t kUploadParts = 10'000;
 // Who has not sent all parts by then will not.
 inline constexpr std::chrono::hours kUploadAge{24};
 
+// ---- addresses of others
+// Signed links have some 1,500 bytes; more is none.
+inline constexpr size_t kUrlBytes = 4096;
+
 // ---- accounts
 // A password takes a tenth of a second and 64 MB to check; who comes when so many wait is told to come again.
 inline constexpr size_t kWaitingPasswords = 16;

@@ -41,6 +41,16 @@ std::string_view error_code_name(ErrorCode code) {
       return "RATE_LIMITED";
     case ErrorCode::conflict:
       return "CONFLICT";
+    case ErrorCode::unavailable:
+      return "UNAVAILABLE";
+    case ErrorCode::access_denied:
+      return "PRIVATE";
+    case ErrorCode::age_restricted:
+      return "AGE_RESTRICTED";
+    case ErrorCode::too_large:
+      return "TOO_LARGE";
+    case ErrorCode::address_refused:
+      return "ADDRESS_REFUSED";
     case ErrorCode::internal:
       return "INTERNAL";
   }

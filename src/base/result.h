@@ -25,10 +25,15 @@ enum class ErrorCode {
   canceled,
   insufficient_storage,  // a disk or quota is full
   permission_denied,
-  network,       // a download failed in a way that may pass
-  rate_limited,  // too much is asked at once; it may be asked again later
-  conflict,      // something is there already, or in use
-  internal,      // a bug, or a failure that has no better name
+  network,          // a download failed in a way that may pass
+  rate_limited,     // too much is asked at once; it may be asked again later
+  conflict,         // something is there already, or in use
+  unavailable,      // what an address names is not there, or not any more
+  access_denied,    // what an address names is not for everyone
+  age_restricted,   // it is given to those alone who say how old they are
+  too_large,        // more than may be taken
+  address_refused,  // an address that may not be asked: not a public one
+  internal,         // a bug, or a failure that has no better name
 };
 
 std::string_view error_code_name(ErrorCode code);  // "MODEL_UNAVAILABLE"

@@ -9,6 +9,11 @@ ExitCode exit_code(ErrorCode code) {
     case ErrorCode::not_found:
     case ErrorCode::unsupported_media:
     case ErrorCode::media_unreadable:
+    case ErrorCode::unavailable:
+    case ErrorCode::access_denied:
+    case ErrorCode::age_restricted:
+    case ErrorCode::too_large:
+    case ErrorCode::address_refused:
       return ExitCode::input;
     case ErrorCode::model_unknown:
     case ErrorCode::model_unavailable:

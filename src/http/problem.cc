@@ -54,14 +54,18 @@ int status_of(ErrorCode code) {
   switch (code) {
     case ErrorCode::invalid_request:
     case ErrorCode::model_unknown:
+    case ErrorCode::address_refused:
       return 422;
     case ErrorCode::not_found:
+    case ErrorCode::unavailable:
       return 404;
     case ErrorCode::unsupported_media:
     case ErrorCode::media_unreadable:
       return 415;
     case ErrorCode::conflict:
       return 409;
+    case ErrorCode::too_large:
+      return 413;
     case ErrorCode::rate_limited:
       return 429;
     case ErrorCode::insufficient_storage:
@@ -71,6 +75,8 @@ int status_of(ErrorCode code) {
     case ErrorCode::network:
       return 503;
     case ErrorCode::permission_denied:
+    case ErrorCode::access_denied:
+    case ErrorCode::age_restricted:
       return 403;
     case ErrorCode::model_corrupt:
     case ErrorCode::out_of_memory:
