@@ -94,6 +94,9 @@ constexpr std::array kKeys{
               "Recordings are erased so many days after they came, their transcripts stay; 0: never."},
     ConfigKey{"HANSARD_KEEP_TRANSCRIPTS_DAYS", Kind::integer, "0", "0..36500", false,
               "Transcriptions are deleted when nothing has changed in them for so many days; 0: never."},
+    ConfigKey{"HANSARD_FETCH_ALLOW", Kind::text, "", "", false,
+              "Addresses and ranges, separated by commas, that imports and webhooks may reach beside public "
+              "ones, as in 192.168.1.0/24."},
     ConfigKey{"TRANSCRIPTION_WORKERS", Kind::integer, "1", "1..64", false,
               "Jobs at once, with an engine each."},
     ConfigKey{"TRANSCRIPTION_QUEUE_POLL_INTERVAL", Kind::duration, "2s", "0.1s..1h", false,

@@ -119,6 +119,14 @@ inline constexpr std::chrono::hours kUploadAge{24};
 // ---- addresses of others
 // Signed links have some 1,500 bytes; more is none.
 inline constexpr size_t kUrlBytes = 4096;
+// Recordings brought at once, so many of them for one user; and those that may wait.
+inline constexpr size_t kImportsAtOnce = 4;
+inline constexpr size_t kImportsOfUserAtOnce = 2;
+inline constexpr int64_t kImportsOfUser = 100;
+// What the network did not give is asked for so often, the first time again after kJobBackoff.
+inline constexpr int64_t kImportTries = 3;
+// The longest recording over a slow line.
+inline constexpr std::chrono::hours kImportTime{6};
 
 // ---- accounts
 // A password takes a tenth of a second and 64 MB to check; who comes when so many wait is told to come again.

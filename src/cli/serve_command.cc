@@ -31,6 +31,7 @@
 #include "jobs/slots.h"
 #include "jobs/state.h"
 #include "library/idempotency.h"
+#include "library/imports.h"
 #include "library/probing.h"
 #include "library/renditions.h"
 #include "library/uploads.h"
@@ -131,6 +132,7 @@ class ServerProcess {
       hub_.notice(notice);
       slots_.notice(notice);
       probing_.notice(notice);
+      imports_.notice(notice);
     });
   }
   ~ServerProcess() { data_.relay->tell({}); }
@@ -165,6 +167,14 @@ class ServerProcess {
   library::Renditions renditions_{*data_.store, *data_.blobs, folder_ / "spool"};
   models::Installer installer_{models_};
   library::Probing probing_{*data_.store, *data_.blobs};
+  const fetch::AddressRules address_rules_{settings_.fetch_allow};
+  library::Imports imports_{*data_.store,
+                            *data_.blobs,
+                            hub_,
+                            {.rules = address_rules_,
+                             .most_bytes = [this] { return services_.upload_limit_bytes.load(); },
+                             .storage_limit_bytes = settings_.storage_limit_bytes,
+                             .backoff = limits::kJobBackoff}};
   api::v1::Services services_ = services();
   std::unique_ptr<http::Server> server_;
   std::unique_ptr<http::Server> metrics_server_;  // where it is asked for
@@ -204,6 +214,7 @@ api::v1::Services ServerProcess::services() {
           .renditions = renditions_,
           .accounts = *data_.accounts,
           .standings = standings_,
+          .address_rules = address_rules_,
           .upload_limit_bytes = settings_.upload_limit_bytes,
           .storage_limit_bytes = settings_.storage_limit_bytes,
           .queue_limits = settings_.queue_limits,
@@ -250,6 +261,7 @@ void ServerProcess::start(Interrupt& interrupt) {
   slots_.start();
   if (metrics_server_) metrics_server_->start();
   probing_.start();
+  imports_.start();
   server_->start();
   // Whoever asks a service to read its settings again does not want it ended.
   interrupt.on_hangup([this] {
@@ -278,6 +290,7 @@ void ServerProcess::stop(Interrupt& interrupt) {
   draining_ = true;
   control_.reset();
   renditions_.stop();
+  imports_.stop();
   slots_.drain(settings_.stop_timeout);
   server_->drain(kRequestPatience);
   housekeeper_.reset();

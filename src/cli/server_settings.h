@@ -8,6 +8,7 @@
 #include <string_view>
 
 #include "base/config.h"
+#include "base/network.h"
 #include "base/result.h"
 #include "http/server.h"
 #include "jobs/admission.h"
@@ -28,6 +29,7 @@ struct ServerSettings {
   uint64_t storage_limit_bytes = 0;  // of one user; 0: none
   jobs::QueueLimits queue_limits;
   library::Retention retention;
+  Networks fetch_allow;  // beside public addresses
 };
 // Errors: invalid_request with the key, its value and what is allowed.
 Result<ServerSettings> read_server_settings(const Config& config);

@@ -3,6 +3,7 @@
 #include "base/limits.h"
 #include "base/log.h"
 #include "jobs/state.h"
+#include "library/imports.h"
 
 namespace hansard::library {
 namespace {
@@ -81,6 +82,7 @@ Result<std::vector<File>> erase_rows(store::Transaction& transaction, std::strin
   }
   std::vector<File> files;
   for (const store::Row& row : TRY(transaction.rows(kFiles, user_id))) {
+    TRY(end_import(transaction, row.text(0)));
     if (auto file = TRY(find_file(transaction, user_id, row.text(0), true)))
       files.push_back(std::move(*file));
   }

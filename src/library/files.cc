@@ -10,6 +10,7 @@
 #include "base/limits.h"
 #include "base/log.h"
 #include "jobs/state.h"
+#include "library/imports.h"
 #include "library/renditions.h"
 #include "media/media.h"
 
@@ -179,9 +180,10 @@ Result<void> insert_file(Transaction& transaction, const File& file) {
 Result<void> settle_file(Transaction& transaction, const File& file, const Result<media::Info>& probed) {
   static constexpr Statement kSettle{
       "files.settle",
-      "UPDATE files SET kind = $2, status = $3, mime_type = $4, duration_seconds = $5, channels = $6, "
+      "UPDATE files SET kind = CASE WHEN kind IN ('url', 'youtube') THEN kind ELSE $2 END, status = $3, "
+      "mime_type = $4, duration_seconds = $5, channels = $6, "
       "error_code = $7, error_message = $8, updated_at = $9 WHERE id = $1 AND status = 'processing' AND "
-      "blob IS NOT NULL RETURNING " FILE_COLUMNS};
+      "(blob IS NOT NULL OR deleted_at IS NULL) RETURNING " FILE_COLUMNS};
   File after = file;
   if (probed) {
     take_facts(after, *probed);
@@ -197,6 +199,24 @@ Result<void> settle_file(Transaction& transaction, const File& file, const Resul
   TRY(changed(transaction, row, "file." + after.status));
   TRY(probed ? jobs::release_waiting(transaction, after.id) : jobs::fail_waiting(transaction, after.id));
   return {};
+}
+
+Result<bool> receive_file(Transaction& transaction, const File& file, std::string_view default_title) {
+  static constexpr Statement kReceive{
+      "files.receive",
+      "UPDATE files SET title = CASE WHEN title = $2 THEN $3 ELSE title END, status = $4, mime_type = $5, "
+      "blob = $6, size_bytes = $7, sha256 = $8, duration_seconds = $9, channels = $10, updated_at = $11 "
+      "WHERE id = $1 AND status = 'processing' AND blob IS NULL AND deleted_at IS NULL "
+      "RETURNING " FILE_COLUMNS};
+  const auto row = TRY(transaction.row(kReceive, file.id, default_title, file.title, file.status,
+                                       file.mime_type, file.blob, file.size_bytes, file.sha256,
+                                       file.duration_s, file.channels, transaction.now_ms()));
+  if (!row) return false;
+  const bool ready = file.status == "ready";
+  TRY(changed(transaction, row, ready ? "file.ready" : "file.updated"));
+  if (ready) TRY(jobs::release_waiting(transaction, file.id));
+  if (!ready) transaction.notify({"files", file.id});
+  return true;
 }
 
 Result<std::optional<File>> rename_file(Transaction& transaction, std::string_view user_id,
@@ -216,8 +236,9 @@ Result<std::optional<File>> trash_file(Transaction& transaction, std::string_vie
       "UPDATE files SET deleted_at = $3, updated_at = $3 WHERE user_id = $1 AND id = $2 "
       "AND deleted_at IS NULL RETURNING " FILE_COLUMNS};
   TRY(refuse_while_needed(transaction, id));
-  return changed(transaction, TRY(transaction.row(kTrash, user_id, id, transaction.now_ms())),
-                 "file.deleted");
+  const auto row = TRY(transaction.row(kTrash, user_id, id, transaction.now_ms()));
+  if (row) TRY(end_import(transaction, id));
+  return changed(transaction, row, "file.deleted");
 }
 
 Result<std::optional<File>> restore_file(Transaction& transaction, std::string_view user_id,
@@ -232,13 +253,15 @@ Result<std::optional<File>> restore_file(Transaction& transaction, std::string_v
 
 Result<std::optional<File>> purge_file(Transaction& transaction, std::string_view user_id,
                                        std::string_view id) {
-  static constexpr Statement kPurge{"files.purge",
-                                    "UPDATE files SET deleted_at = COALESCE(deleted_at, $3), blob = NULL, "
-                                    "updated_at = $3 WHERE user_id = $1 AND "
-                                    "id = $2 AND blob IS NOT NULL RETURNING " FILE_COLUMNS};
+  static constexpr Statement kPurge{
+      "files.purge",
+      "UPDATE files SET deleted_at = COALESCE(deleted_at, $3), blob = NULL, "
+      "updated_at = $3 WHERE user_id = $1 AND "
+      "id = $2 AND (blob IS NOT NULL OR deleted_at IS NULL) RETURNING " FILE_COLUMNS};
   TRY(refuse_while_needed(transaction, id));
-  return changed(transaction, TRY(transaction.row(kPurge, user_id, id, transaction.now_ms())),
-                 "file.deleted");
+  const auto row = TRY(transaction.row(kPurge, user_id, id, transaction.now_ms()));
+  if (row) TRY(end_import(transaction, id));
+  return changed(transaction, row, "file.deleted");
 }
 
 void erase_recording(store::Store& store, blob::Blobs& blobs, const pipeline::Artifacts& artifacts,

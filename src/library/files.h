@@ -23,7 +23,7 @@ struct File {
   std::string id;  // "file_…"
   std::string user_id;
   std::string title;
-  std::string kind;    // "audio", "video"
+  std::string kind;    // "audio", "video"; where it was brought from elsewhere "url", "youtube"
   std::string status;  // "uploaded", "processing", "ready", "failed"
   std::optional<std::string> mime_type;
   std::optional<std::string> blob;  // nothing once it is purged
@@ -81,13 +81,17 @@ class Incoming {
 // Each is part of the caller's transaction, and adds its event. Of a file that is "processing" the listeners
 // are told on channel "files".
 Result<void> insert_file(store::Transaction& transaction, const File& file);
-// Of one that is "processing": what was found in it, or why nothing was. The jobs that wait for it can run,
-// or fail.
+// Of one that is "processing": what was found in it, or why nothing was, or why its bytes do not come. The
+// jobs that wait for it can run, or fail.
 Result<void> settle_file(store::Transaction& transaction, const File& file,
                          const Result<media::Info>& probed);
+// Of one that is "processing", and had no bytes: they have come, and are those of `file`. Where its title is
+// still `default_title`, it gets that of `file`. False where it was deleted meanwhile.
+Result<bool> receive_file(store::Transaction& transaction, const File& file, std::string_view default_title);
 Result<std::optional<File>> rename_file(store::Transaction& transaction, std::string_view user_id,
                                         std::string_view id, std::string_view title);
-// To the trash, or back. Errors: conflict while a job needs it.
+// To the trash, or back; what was still to be brought from elsewhere is not. Errors: conflict while a job
+// needs it.
 Result<std::optional<File>> trash_file(store::Transaction& transaction, std::string_view user_id,
                                        std::string_view id);
 Result<std::optional<File>> restore_file(store::Transaction& transaction, std::string_view user_id,

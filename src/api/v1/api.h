@@ -9,6 +9,7 @@
 #include "auth/accounts.h"
 #include "auth/standing.h"
 #include "blob/blob.h"
+#include "fetch/address_rules.h"
 #include "http/router.h"
 #include "jobs/admission.h"
 #include "jobs/hub.h"
@@ -35,6 +36,7 @@ struct Services {
   library::Renditions& renditions;
   auth::Accounts& accounts;
   auth::Standings& standings;
+  const fetch::AddressRules& address_rules;  // of what is asked for others
   std::atomic<uint64_t> upload_limit_bytes = 0;
   const uint64_t storage_limit_bytes = 0;  // of one user; 0: none
   const jobs::QueueLimits queue_limits = {};

@@ -8,6 +8,7 @@
 #include "base/clock.h"
 #include "base/hash.h"
 #include "base/log.h"
+#include "fetch/fetch.h"
 #include "http/range.h"
 #include "transcript/text.h"
 
@@ -81,6 +82,13 @@ Outcome<std::optional<std::string>> text_field(const bj::object& body, std::stri
         Problem(422, fmt::format("must be text of 1 to {} characters", kTitleCharacters), std::string(name)));
   }
   return std::optional(std::string(text));
+}
+
+Outcome<std::string> url_field(const Services& services, const bj::object& body) {
+  std::string url = json::get_string(body, "url").value_or("");
+  const auto checked = fetch::check_url(url, &services.address_rules);
+  if (!checked) return fail(Problem(422, checked.error().message, "url"));
+  return url;
 }
 
 Outcome<int64_t> number_of(const Request& request, std::string_view name, int64_t otherwise, int64_t most) {

@@ -42,6 +42,10 @@ Outcome<bj::object> json_body(const Request& request);
 // Text of at most 500 characters with something in it; nothing where the field is not there.
 Outcome<std::optional<std::string>> text_field(const bj::object& body, std::string_view name);
 
+// An address over http or https that may be asked for others; required. What its name stands for is found out
+// when it is asked.
+Outcome<std::string> url_field(const Services& services, const bj::object& body);
+
 // A whole number from 1 to `most` in the query, `otherwise` where it is not there.
 Outcome<int64_t> number_of(const Request& request, std::string_view name, int64_t otherwise, int64_t most);
 // How many items a page of a list may have.

@@ -3,7 +3,9 @@
 #include "api/v1/common.h"
 #include "base/clock.h"
 #include "base/limits.h"
+#include "fetch/youtube.h"
 #include "http/range.h"
+#include "library/imports.h"
 
 namespace hansard::api::v1 {
 namespace {
@@ -32,6 +34,39 @@ Answer upload(Services& services, Request& request) {
   // Of a repeated request the file is there already.
   if (answer && made) upload.keep();
   return answer;
+}
+
+// It is brought later; the answer is the file that it will be.
+Answer import(Services& services, const Request& request, std::string_view kind, const bj::object& body,
+              const std::string& url) {
+  const auto title = TRY(text_field(body, "title"));
+  return make_once(
+      services, request, json::to_text(body), 202, [&](store::Transaction& transaction) -> Outcome<Made> {
+        const library::File file = TRY(library::add_import(
+            transaction,
+            {.user_id = user_of(services, request), .kind = std::string(kind), .url = url, .title = title}));
+        TRY(library::transcribe_if_wanted(transaction, file, services.queue_limits));
+        const auto kept = TRY(library::find_file(transaction, file.user_id, file.id));
+        return Made{"/api/v1/files/" + file.id, json::to_text(to_json(*kept))};
+      });
+}
+
+Answer import_url(Services& services, const Request& request) {
+  TRY(refuse_while_draining(services));
+  const bj::object body = TRY(json_body(request, {"url", "title"}));
+  return import(services, request, "url", body, TRY(url_field(services, body)));
+}
+
+Answer import_youtube(Services& services, const Request& request) {
+  TRY(refuse_while_draining(services));
+  const bj::object body = TRY(json_body(request, {"url", "title"}));
+  const std::string url = json::get_string(body, "url").value_or("");
+  if (!fetch::youtube_video(url))
+    return fail(Problem(422, "must be the address of a video on YouTube", "url"));
+  if (!fetch::youtube_can_be_asked()) {
+    return fail(Problem(501, "this server cannot ask YouTube: yt-dlp is not installed there"));
+  }
+  return import(services, request, "youtube", body, url);
 }
 
 Answer list(Services& services, const Request& request) {
@@ -142,7 +177,9 @@ Answer audio_of(Services& services, const Request& request, const library::File&
   if (rendition && *rendition != "playback" && *rendition != "original") {
     return fail(Problem(422, "must be original or playback", "rendition"));
   }
-  if (!file.blob) return fail(Problem(404, "the recording was deleted"));
+  if (!file.blob) {
+    return fail(Problem(404, file.deleted_at_ms ? "the recording was deleted" : "the recording is not here"));
+  }
   const std::string tag = file.sha256.value_or(file.id);
   const std::string type = file.mime_type.value_or("application/octet-stream");
   if (rendition != "playback") {
@@ -167,6 +204,10 @@ void add_file_routes(http::Router& router, Services& services) {
   };
   uploads.slow = true;  // ffprobe
   router.add(std::move(uploads));
+  router.post("/api/v1/files:import-url", bind(import_url));
+  http::Route videos{"POST", "/api/v1/files:import-youtube", bind(import_youtube)};
+  videos.slow = true;  // starts a program
+  router.add(std::move(videos));
   router.get("/api/v1/files", bind(list));
   router.get("/api/v1/files/{id}", bind(show));
   router.add({"PATCH", "/api/v1/files/{id}", bind(rename)});

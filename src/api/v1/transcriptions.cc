@@ -116,14 +116,20 @@ Answer retry(Services& services, const Request& request) {
                       if (!at_end(before.status))
                         return fail(Problem(409, "it is still queued or in work; cancel it first"));
                       const auto file = TRY(library::find_file(transaction, before.user_id, before.file_id));
-                      if (!file || !file->blob) return fail(Problem(409, "its file was deleted"));
+                      if (file && file->status == "failed") {
+                        return fail(Problem(409, "its file cannot be transcribed"));
+                      }
+                      if (!file || (!file->blob && file->status != "processing")) {
+                        return fail(Problem(409, "its file was deleted"));
+                      }
                       TRY(refuse_when_full(services, request, transaction, file->duration_s));
                       return TRY(jobs::enqueue(transaction, {.user_id = before.user_id,
                                                              .file_id = before.file_id,
                                                              .source_id = before.id,
                                                              .title = before.title,
                                                              .options = json::to_text(jobs::to_json(checked)),
-                                                             .priority = checked.priority}));
+                                                             .priority = checked.priority,
+                                                             .file_ready = file->status == "ready"}));
                     });
 }
 

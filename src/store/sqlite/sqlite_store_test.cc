@@ -52,7 +52,8 @@ TEST_F(Sqlite, MigrationsAreNumberedWithoutGaps) {
 TEST_F(Sqlite, AnOlderDatabaseIsCopiedBeforeEachStep) {
   ASSERT_TRUE(open_sqlite(path_));
   ASSERT_TRUE(script(
-      "DROP TABLE webhook_deliveries; DROP TABLE webhooks; DROP TABLE settings; DROP TABLE profiles;"
+      "DROP TABLE imports; DROP TABLE webhook_deliveries; DROP TABLE webhooks; DROP TABLE settings; DROP "
+      "TABLE profiles;"
       "DROP TABLE api_keys; DROP TABLE refresh_tokens; DROP TABLE audit; DROP INDEX users_name;"
       "DROP INDEX files_created; DROP INDEX transcriptions_updated; DROP INDEX transcriptions_deleted;"
       "DROP INDEX transcriptions_waiting;"
