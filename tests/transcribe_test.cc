@@ -8,6 +8,7 @@
 #include <sstream>
 
 #include "base/json.h"
+#include "base/test_server.h"
 #include "program.h"
 
 namespace hansard {
@@ -39,6 +40,37 @@ std::string lower_words(const std::string& text) {
 }
 
 using TranscribeModel = Program;
+
+TEST_F(TranscribeModel, FetchesWhatIsAtAnAddress) {
+  const std::string bytes = read(recording("endgame_nagg_nell.wav"));
+  const TestServer server([&](const TestRequest& request) -> TestResponse {
+    if (request.path == "/moved.wav") return {.status = 302, .headers = {{"Location", "/a/talk.wav?key=1"}}};
+    if (request.path == "/page") return {.headers = {{"Content-Type", "text/html"}}, .body = "<html></html>"};
+    if (request.path == "/empty.wav") return {};
+    if (request.path != "/a/talk.wav?key=1") return {.status = 404};
+    return {.body = bytes};
+  });
+  const ProgramResult file = run({"transcribe", recording("endgame_nagg_nell.wav"), "--no-diarize",
+                                  "--start-time", "5s", "--max-duration", "10s", "--format", "txt"});
+  ASSERT_EQ(file.exit_code, 0) << file.err;
+  const ProgramResult fetched =
+      run({"transcribe", server.address() + "/moved.wav", "--no-diarize", "--start-time", "5s",
+           "--max-duration", "10s", "--format", "txt", "-o", folder_ / "out/"});
+  EXPECT_EQ(fetched.exit_code, 0) << fetched.err;
+  EXPECT_EQ(read(folder_ / "out/moved.txt"), file.out);
+  EXPECT_FALSE(file.out.empty());
+  const auto fails = [&](const std::string& address, int exit_code, const std::string& words) {
+    const ProgramResult result = run({"transcribe", address});
+    EXPECT_EQ(result.exit_code, exit_code) << address;
+    EXPECT_NE(result.err.find(words), std::string::npos) << result.err;
+  };
+  fails(server.address() + "/none.wav", 3, "127.0.0.1 answered 404: there is nothing at this address");
+  fails(server.address() + "/page", 3, "not an audio or video file");
+  fails(server.address() + "/empty.wav", 3, "what is at this address is empty");
+  fails("http://127.0.0.1:1/a.wav", 3, "127.0.0.1: Couldn't connect to server");
+  fails("ftp://example.org/a.wav", 2, "over http and https alone");
+  EXPECT_TRUE(listing(folder_ / "data/spool").empty());
+}
 
 TEST_F(TranscribeModel, TellsTheTwoSpeakersOfAConversation) {
   const ProgramResult result = run({"transcribe", recording("endgame_nagg_nell.wav"), "--format", "json"});

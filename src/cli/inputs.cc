@@ -5,12 +5,20 @@
 
 #include <fmt/format.h>
 
+#include "base/spelling.h"
+#include "fetch/fetch.h"
 #include "media/media.h"
 
 namespace hansard::cli {
 namespace {
 
 namespace fs = std::filesystem;
+
+// "ftp://…", where that is no file's name.
+bool is_other_address(const std::string& input) {
+  std::error_code ignored;
+  return input.find("://") != std::string::npos && !is_url(input) && !fs::exists(input, ignored);
+}
 
 Result<std::vector<std::string>> media_in(const std::string& folder) {
   std::vector<std::string> inside;
@@ -33,11 +41,25 @@ Result<std::vector<std::string>> media_in(const std::string& folder) {
 
 }  // namespace
 
+bool is_url(std::string_view input) {
+  const std::string scheme = lower(input.substr(0, input.find("://")));
+  return scheme.size() < input.size() && (scheme == "http" || scheme == "https");
+}
+
+std::string input_name(const std::string& input) {
+  if (input == "-") return "stdin";
+  return is_url(input) ? fetch::name_of(input) : fs::path(input).filename().string();
+}
+
 Result<std::vector<std::string>> expand_inputs(const std::vector<std::string>& given) {
   if (std::count(given.begin(), given.end(), "-") > 1)
     return fail(ErrorCode::invalid_request, "- can be given once");
   std::vector<std::string> inputs;
   for (const std::string& name : given) {
+    if (is_other_address(name)) {
+      return fail(ErrorCode::invalid_request,
+                  fmt::format("{}: recordings are fetched over http and https alone", name));
+    }
     std::error_code error;
     if (name == "-" || !fs::is_directory(name, error)) {
       inputs.push_back(name);

@@ -184,7 +184,10 @@ void add_transcript_options(CLI::App* command, CommandLine& line) {
 void add_transcribe(CLI::App& app, CommandLine& line) {
   CLI::App* command = app.add_subcommand("transcribe", "Write down who said what in recordings");
   command->footer(kFooter);
-  command->add_option("INPUT", line.transcribe.inputs, "Files, folders, or - for standard input")->required();
+  command
+      ->add_option("INPUT", line.transcribe.inputs,
+                   "Files, folders, http and https addresses, or - for standard input")
+      ->required();
   command
       ->add_option("-o,--output", line.transcribe.output,
                    "File or folder to write to; the format follows the extension [standard output]")

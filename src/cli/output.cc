@@ -11,6 +11,7 @@
 
 #include "base/fd.h"
 #include "base/file.h"
+#include "cli/inputs.h"
 
 namespace hansard::cli {
 namespace {
@@ -46,7 +47,7 @@ std::string one_spelling(const fs::path& path) {
 }
 
 std::string base_name(const std::string& input) {
-  return input == "-" ? "stdin" : fs::path(input).stem().string();
+  return fs::path(input_name(input)).stem().string();
 }
 
 fs::path parent_of(const fs::path& path) {
@@ -92,7 +93,7 @@ Result<void> check_collisions(const std::vector<std::string>& inputs,
                               const std::vector<OutputTarget>& targets) {
   std::set<std::string> read;
   for (const std::string& input : inputs) {
-    if (input != "-") read.insert(one_spelling(input));
+    if (input != "-" && !is_url(input)) read.insert(one_spelling(input));
   }
   std::map<std::string, std::string> written;  // input by output
   for (size_t i = 0; i < targets.size(); ++i) {

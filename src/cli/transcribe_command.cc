@@ -6,6 +6,7 @@
 #include <algorithm>
 #include <array>
 #include <ctime>
+#include <limits>
 #include <utility>
 
 #include <fmt/format.h>
@@ -23,6 +24,7 @@
 #include "cli/progress.h"
 #include "cli/surroundings.h"
 #include "engine/serialize.h"
+#include "fetch/fetch.h"
 #include "media/media.h"
 #include "transcript/exports.h"
 
@@ -30,6 +32,9 @@ namespace hansard::cli {
 namespace {
 
 namespace fs = std::filesystem;
+
+// A transfer may stand still for a minute; one that comes in drops ends some time.
+constexpr std::chrono::hours kFetchTime{24};
 
 std::string today() {
   const std::time_t now = std::time(nullptr);
@@ -90,14 +95,42 @@ Result<void> apply_speakers(const RawTranscribeFlags& flags, TranscribeArguments
 
 // ---- inputs
 
-// Standard input as a recording: media files are read back and forth, a pipe is not.
-Result<pipeline::Recording> read_standard_input(const fs::path& folder, std::stop_token stop) {
-  TRY(make_private_folder(folder));
-  pipeline::Recording recording;
-  recording.fd = TRY(open_unnamed_file(folder));
-  recording.title = "stdin";
-  Sha256 hash;
-  uint64_t total = 0;
+// What comes as a stream becomes a file: media files are read back and forth.
+class Spool {
+ public:
+  static Result<Spool> open(const fs::path& folder) {
+    TRY(make_private_folder(folder));
+    Spool spool;
+    spool.recording_.fd = TRY(open_unnamed_file(folder));
+    return spool;
+  }
+  Result<void> append(std::string_view bytes) {
+    hash_.update(bytes);
+    size_bytes_ += bytes.size();
+    Result<void> kept = write_all(recording_.fd.get(), bytes);
+    if (kept) return {};
+    Error error = std::move(kept).error();
+    error.message +=
+        ": what is no file is kept in the data folder first; make room, or set HANSARD_DATA_DIR to a folder "
+        "on another disk";
+    return fail(std::move(error));
+  }
+  // `what` as in "standard input".
+  Result<pipeline::Recording> finish(std::string_view what, std::string title) {
+    if (size_bytes_ == 0) return fail(ErrorCode::media_unreadable, fmt::format("{} is empty", what));
+    recording_.title = std::move(title);
+    recording_.sha256 = hash_.finish();
+    return std::move(recording_);
+  }
+
+ private:
+  pipeline::Recording recording_;
+  Sha256 hash_;
+  uint64_t size_bytes_ = 0;
+};
+
+Result<pipeline::Recording> read_standard_input(const fs::path& folder, const std::stop_token& stop) {
+  Spool spool = TRY(Spool::open(folder));
   std::vector<char> buffer(256 * 1024);
   const StopEvent stop_event(stop);
   for (;;) {
@@ -108,21 +141,30 @@ Result<pipeline::Recording> read_standard_input(const fs::path& folder, std::sto
     const ssize_t n = ::read(STDIN_FILENO, buffer.data(), buffer.size());
     if (n < 0 && errno == EINTR) continue;
     if (n < 0) return fail(system_error("cannot read standard input", errno));
-    if (n == 0) break;
-    const std::string_view bytes(buffer.data(), static_cast<size_t>(n));
-    hash.update(bytes);
-    if (Result<void> kept = write_all(recording.fd.get(), bytes); !kept) {
-      Error error = std::move(kept).error();
-      error.message +=
-          ": standard input is kept in the data folder first; make room, or set HANSARD_DATA_DIR "
-          "to a folder on another disk";
-      return fail(std::move(error));
-    }
-    total += bytes.size();
+    if (n == 0) return spool.finish("standard input", "stdin");
+    TRY(spool.append({buffer.data(), static_cast<size_t>(n)}));
   }
-  if (total == 0) return fail(ErrorCode::media_unreadable, "standard input is empty");
-  recording.sha256 = hash.finish();
-  return recording;
+}
+
+// Whoever runs this names the address, on a machine of their own: it may be any.
+Result<pipeline::Recording> fetch_recording(const fs::path& folder, const std::string& url,
+                                            Progress& progress, const std::stop_token& stop) {
+  Spool spool = TRY(Spool::open(folder));
+  auto got = fetch::get(
+      {.url = url, .most_bytes = std::numeric_limits<uint64_t>::max(), .time = kFetchTime},
+      [&](std::string_view bytes) { return spool.append(bytes); },
+      [&](uint64_t bytes, std::optional<uint64_t> of_bytes) {
+        const double all = static_cast<double>(of_bytes.value_or(0));
+        progress.before("downloading", all > 0 ? static_cast<double>(bytes) / all : 0);
+      },
+      stop);
+  if (got) return spool.finish("what is at this address", fs::path(input_name(url)).stem().string());
+  Error error = std::move(got).error();
+  // It is the recording that is not to be had, no model.
+  if (error.code == ErrorCode::network || error.code == ErrorCode::rate_limited) {
+    error.code = ErrorCode::unavailable;
+  }
+  return fail(std::move(error));
 }
 
 // ---- one run
@@ -169,7 +211,7 @@ class TranscribeRun {
   }
 
   ExitCode one(const std::string& input, const OutputTarget& target) {
-    const std::string name = input == "-" ? "stdin" : fs::path(input).filename().string();
+    const std::string name = input_name(input);
     progress_.begin(name);
     Result<pipeline::Outcome> outcome = transcribe(input);
     progress_.end();
@@ -183,11 +225,16 @@ class TranscribeRun {
 
   Result<pipeline::Outcome> transcribe(const std::string& input) {
     const fs::path spool_folder = config_.data_folder() / "spool";
-    pipeline::Recording recording =
-        TRY(input == "-" ? read_standard_input(spool_folder, stop_) : pipeline::open_recording(input, stop_));
+    pipeline::Recording recording = TRY(open(input, spool_folder));
     const pipeline::Resources resources{*provider_, library_, arguments_.use_cache ? &artifacts_ : nullptr,
                                         spool_folder};
     return pipeline::transcribe(recording, arguments_.pipeline, resources, progress_, stop_);
+  }
+
+  Result<pipeline::Recording> open(const std::string& input, const fs::path& spool_folder) {
+    if (input == "-") return read_standard_input(spool_folder, stop_);
+    if (is_url(input)) return fetch_recording(spool_folder, input, progress_, stop_);
+    return pipeline::open_recording(input, stop_);
   }
 
   Result<void> write(const pipeline::Outcome& outcome, const OutputTarget& target) {
@@ -230,7 +277,7 @@ class TranscribeRun {
   models::Library library_;
   pipeline::Artifacts artifacts_;
   Progress progress_;
-  std::vector<std::string> inputs_;  // files, and "-"
+  std::vector<std::string> inputs_;  // files, addresses, and "-"
   std::vector<OutputTarget> targets_;
   std::unique_ptr<engine::Provider> provider_;
   bool wrote_to_stdout_ = false;

@@ -15,7 +15,7 @@
 namespace hansard::cli {
 
 struct TranscribeArguments {
-  std::vector<std::string> inputs;  // files, folders, or "-"
+  std::vector<std::string> inputs;  // files, folders, addresses, or "-"
   std::optional<std::string> output;
   std::optional<std::string> format;
   engine::EngineOptions engine;
