@@ -356,10 +356,15 @@ TEST_F(Accounts, AnothersThingsAreNotThere) {
   const std::string parts = text(
       object(server.request("POST", "/api/v1/uploads", R"({"name":"a.wav","size_bytes":100})", ada.header())),
       "id");
-  ASSERT_FALSE(profile.empty() || key.empty() || session.empty() || parts.empty());
+  const std::string hook =
+      text(object(server.request("POST", "/api/v1/webhooks",
+                                 R"({"url":"https://example.org/","events":["file.ready"]})", ada.header())),
+           "id");
+  ASSERT_FALSE(profile.empty() || key.empty() || session.empty() || parts.empty() || hook.empty());
 
   const std::map<std::string, std::string> ids{{"FILE", file}, {"JOB", job},         {"PROFILE", profile},
-                                               {"KEY", key},   {"SESSION", session}, {"UPLOAD", parts}};
+                                               {"KEY", key},   {"SESSION", session}, {"UPLOAD", parts},
+                                               {"HOOK", hook}};
   for (const char* route :
        {"GET /files/FILE",
         "PATCH /files/FILE {\"title\":\"x\"}",
@@ -393,6 +398,8 @@ TEST_F(Accounts, AnothersThingsAreNotThere) {
         "PATCH /profiles/PROFILE {\"name\":\"x\"}",
         "DELETE /profiles/PROFILE",
         "POST /profiles/PROFILE:set-default",
+        "DELETE /webhooks/HOOK",
+        "GET /webhooks/HOOK/deliveries",
         "DELETE /api-keys/KEY",
         "DELETE /auth/sessions/SESSION",
         "GET /uploads/UPLOAD",
@@ -419,7 +426,7 @@ TEST_F(Accounts, AnothersThingsAreNotThere) {
       server.request("PATCH", "/api/v1/settings", body_of({{"default_profile_id", profile}}), bob.header())
           .status,
       422);
-  for (const char* list : {"files", "transcriptions", "profiles", "api-keys", "search?q=a"}) {
+  for (const char* list : {"files", "transcriptions", "profiles", "api-keys", "webhooks", "search?q=a"}) {
     EXPECT_EQ(object(server.request("GET", std::string("/api/v1/") + list, {}, bob.header()))
                   .at("items")
                   .as_array()

@@ -127,6 +127,18 @@ inline constexpr int64_t kImportsOfUser = 100;
 inline constexpr int64_t kImportTries = 3;
 // The longest recording over a slow line.
 inline constexpr std::chrono::hours kImportTime{6};
+// Receivers of one user that are told what happens.
+inline constexpr int64_t kWebhooksOfUser = 20;
+// Receivers told at once, each of them one thing at a time; so many of one user.
+inline constexpr size_t kDeliveriesAtOnce = 8;
+inline constexpr size_t kDeliveriesOfUserAtOnce = 4;
+// A receiver answers at once, and does its work later.
+inline constexpr auto kDeliveryTime = 10s;
+// One that does not take it is tried again after kDeliveryBackoff, then each time after twice as long, up to
+// kDeliveryBackoffMost, until kDeliveryAge has passed.
+inline constexpr std::chrono::milliseconds kDeliveryBackoff = 10s;
+inline constexpr std::chrono::milliseconds kDeliveryBackoffMost = 1h;
+inline constexpr std::chrono::milliseconds kDeliveryAge = 24h;
 
 // ---- accounts
 // A password takes a tenth of a second and 64 MB to check; who comes when so many wait is told to come again.

@@ -12,6 +12,7 @@
 #include "library/erasure.h"
 #include "library/files.h"
 #include "library/search.h"
+#include "library/webhooks.h"
 
 namespace hansard::cli {
 namespace {
@@ -66,6 +67,7 @@ void Housekeeper::keep_house(int64_t before_ms) {
   const int64_t now_ms = store_.now_ms();
   const auto forgot = store_.write([&](store::Transaction& transaction) -> Result<void> {
     TRY(transaction.change(kForget, now_ms - std::chrono::milliseconds(limits::kEventAge).count()));
+    TRY(library::forget_deliveries(transaction));
     TRY(auth::forget_sessions(transaction));
     TRY(auth::forget_audit(transaction));
     return {};

@@ -30,6 +30,7 @@
 #include "jobs/hub.h"
 #include "jobs/slots.h"
 #include "jobs/state.h"
+#include "library/deliveries.h"
 #include "library/idempotency.h"
 #include "library/imports.h"
 #include "library/probing.h"
@@ -133,6 +134,7 @@ class ServerProcess {
       slots_.notice(notice);
       probing_.notice(notice);
       imports_.notice(notice);
+      deliveries_.notice(notice);
     });
   }
   ~ServerProcess() { data_.relay->tell({}); }
@@ -175,6 +177,9 @@ class ServerProcess {
                              .most_bytes = [this] { return services_.upload_limit_bytes.load(); },
                              .storage_limit_bytes = settings_.storage_limit_bytes,
                              .backoff = limits::kJobBackoff}};
+  library::Deliveries deliveries_{
+      *data_.store,
+      {.rules = address_rules_, .time = limits::kDeliveryTime, .backoff = limits::kDeliveryBackoff}};
   api::v1::Services services_ = services();
   std::unique_ptr<http::Server> server_;
   std::unique_ptr<http::Server> metrics_server_;  // where it is asked for
@@ -262,6 +267,7 @@ void ServerProcess::start(Interrupt& interrupt) {
   if (metrics_server_) metrics_server_->start();
   probing_.start();
   imports_.start();
+  deliveries_.start();
   server_->start();
   // Whoever asks a service to read its settings again does not want it ended.
   interrupt.on_hangup([this] {
@@ -291,6 +297,7 @@ void ServerProcess::stop(Interrupt& interrupt) {
   control_.reset();
   renditions_.stop();
   imports_.stop();
+  deliveries_.stop();
   slots_.drain(settings_.stop_timeout);
   server_->drain(kRequestPatience);
   housekeeper_.reset();

@@ -185,9 +185,19 @@ Result<void> add_event(Transaction& transaction, std::string_view user_id, std::
   static constexpr Statement kAdd{
       "events.add",
       "INSERT INTO events (user_id, name, subject_id, data, created_at, ephemeral) VALUES "
-      "($1, $2, $3, $4, $5, $6)"};
-  TRY(transaction.change(kAdd, user_id, name, subject_id, data, transaction.now_ms(), ephemeral ? 1 : 0));
+      "($1, $2, $3, $4, $5, $6) RETURNING id"};
+  // To each receiver that wants to hear it.
+  static constexpr Statement kDeliver{
+      "webhooks.enqueue",
+      "INSERT INTO webhook_deliveries (id, webhook_id, event_id, status, tries, available_at, created_at, "
+      "updated_at) SELECT id || '-' || CAST($3 AS TEXT), id, $3, 'pending', 0, $4, $4, $4 FROM webhooks "
+      "WHERE user_id = $1 AND events LIKE '%,' || $2 || ',%'"};
+  const int64_t now = transaction.now_ms();
+  const auto row = TRY(transaction.row(kAdd, user_id, name, subject_id, data, now, ephemeral ? 1 : 0));
   transaction.notify({"events", std::string(subject_id)});
+  if (!ephemeral && TRY(transaction.change(kDeliver, user_id, name, row->integer(0), now)) > 0) {
+    transaction.notify({"webhooks", ""});
+  }
   return {};
 }
 

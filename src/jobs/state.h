@@ -81,8 +81,9 @@ Result<int64_t> cancel_ephemeral(store::Transaction& transaction);
 // Reading.
 Result<std::optional<Job>> find(store::Reader& reader, std::string_view id);
 
-// Adds an event row of this user, and tells the listeners. `data` is a JSON object. `ephemeral`: for who
-// follows its subject alone.
+// Adds an event row of this user and a delivery for each of the webhooks that want it, and tells the listeners
+// (channels "events" and "webhooks"). `data` is a JSON object. `ephemeral`: for who follows its subject alone,
+// and no webhook.
 Result<void> add_event(store::Transaction& transaction, std::string_view user_id, std::string_view name,
                        std::string_view subject_id, std::string_view data, bool ephemeral = false);
 

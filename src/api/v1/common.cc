@@ -477,6 +477,7 @@ void add_routes(http::Router& router, Services& services) {
   add_transcript_routes(router, services);
   add_search_routes(router, services);
   add_event_routes(router, services);
+  add_webhook_routes(router, services);
 }
 
 }  // namespace hansard::api::v1

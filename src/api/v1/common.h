@@ -204,6 +204,7 @@ void add_system_routes(http::Router& router, Services& services);
 void add_file_routes(http::Router& router, Services& services);
 void add_model_routes(http::Router& router, Services& services);
 void add_upload_routes(http::Router& router, Services& services);
+void add_webhook_routes(http::Router& router, Services& services);
 void add_transcription_routes(http::Router& router, Services& services);
 void add_export_routes(http::Router& router, Services& services);
 void add_transcript_routes(http::Router& router, Services& services);
