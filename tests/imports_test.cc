@@ -68,9 +68,10 @@ TEST_F(ImportsModel, ARecordingIsBroughtAndTranscribedByOneWhoDidNotWait) {
   EXPECT_EQ(import(server, source.address() + "/talk", {}, key).body, made.body);
   expect_problem(import(server, source.address() + "/other", {}, key), 409, "CONFLICT");
 
-  const ClientResponse job = server.request(
-      "POST", "/api/v1/transcriptions",
-      json::to_text(bj::object{{"file_id", id}, {"options", {{"diarization", false}, {"model", "tiny.en"}}}}));
+  const ClientResponse job =
+      server.request("POST", "/api/v1/transcriptions",
+                     json::to_text(bj::object{{"file_id", id},
+                                              {"options", {{"diarization", false}, {"model", "tiny.en"}}}}));
   ASSERT_EQ(job.status, 202) << job.body;
   EXPECT_EQ(object(job).at("progress_stage"), "downloading");
   expect_problem(server.get("/api/v1/files/" + id + "/audio"), 404, "NOT_FOUND");

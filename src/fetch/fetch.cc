@@ -344,7 +344,7 @@ Result<int> post(const Post& wanted, const std::stop_token& stop) {
   }
   curl_easy_setopt(transfer.handle, CURLOPT_HTTPHEADER, headers.get());
   curl_easy_setopt(transfer.handle, CURLOPT_POST, 1L);
-  curl_easy_setopt(transfer.handle, CURLOPT_POSTFIELDS, wanted.body.data());
+  curl_easy_setopt(transfer.handle, CURLOPT_POSTFIELDS, wanted.body.c_str());
   curl_easy_setopt(transfer.handle, CURLOPT_POSTFIELDSIZE_LARGE, static_cast<curl_off_t>(wanted.body.size()));
   TRY(check_transfer(transfer, perform(transfer, wanted.url, begun.deadline), begun.host));
   return static_cast<int>(status_of(transfer.handle));

@@ -55,7 +55,7 @@ struct Post {
   std::string url;
   const AddressRules* rules = nullptr;
   std::vector<std::string> headers;  // "Name: value"
-  std::string_view body;
+  std::string body;
   std::chrono::milliseconds time;
 };
 // The status of the answer, whatever it is. Follows no redirection, and reads no body.

@@ -79,7 +79,7 @@ TEST(Fetch, NoAddressOfThisMachineIsAskedInWhateverSpelling) {
   const AddressRules rules;
   for (const char* host : {"127.0.0.1",
                            "localhost",
-                           
+
                            "LOCALHOST",
                            "127.1",
                            "127.0.1",

@@ -132,8 +132,9 @@ TEST_F(DeliveriesTest, OneThatIsNotTakenIsTriedAgain) {
 }
 
 TEST_F(DeliveriesTest, OneThatNeverAnswersHoldsUpNobodyElse) {
-  const TestServer silent(
-      [](const TestRequest&) -> TestResponse { return {.body = "x", .break_after = 0, .silent_after = true}; });
+  const TestServer silent([](const TestRequest&) -> TestResponse {
+    return {.body = "x", .break_after = 0, .silent_after = true};
+  });
   const TestServer receiver([](const TestRequest&) -> TestResponse { return {}; });
   std::vector<Webhook> slow;
   for (size_t i = 0; i < limits::kDeliveriesOfUserAtOnce - 1; ++i) slow.push_back(hook(silent.address()));

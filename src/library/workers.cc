@@ -44,11 +44,10 @@ void Workers::end(std::string_view subject) {
 
 void Workers::run(const std::stop_token& stop) {
   while (const std::optional<Task> task = next(stop)) {
-    std::stop_source own;
-    {
+    const std::stop_source own = [&] {
       const std::lock_guard lock(mutex_);
-      own = in_work_.at(task->subject).stop;
-    }
+      return in_work_.at(task->subject).stop;
+    }();
     const std::stop_callback with_all(stop, [&own] { own.request_stop(); });
     const auto done = options_.perform(*task, own.get_token());
     std::unique_lock lock(mutex_);
