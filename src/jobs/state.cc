@@ -182,20 +182,29 @@ std::optional<Status> parse_status(std::string_view name) {
 
 Result<void> add_event(Transaction& transaction, std::string_view user_id, std::string_view name,
                        std::string_view subject_id, std::string_view data, bool ephemeral) {
-  static constexpr Statement kAdd{
-      "events.add",
-      "INSERT INTO events (user_id, name, subject_id, data, created_at, ephemeral) VALUES "
-      "($1, $2, $3, $4, $5, $6) RETURNING id"};
+#define ADD_EVENT                                                                       \
+  "INSERT INTO events (user_id, name, subject_id, data, created_at, ephemeral) VALUES " \
+  "($1, $2, $3, $4, $5, $6)"
+  static constexpr Statement kHasReceivers{"webhooks.any",
+                                           "SELECT 1 FROM webhooks WHERE user_id = $1 LIMIT 1"};
+  static constexpr Statement kAdd{"events.add", ADD_EVENT};
+  static constexpr Statement kAddAndTell{"events.add_and_tell", ADD_EVENT " RETURNING id"};
   // To each receiver that wants to hear it.
   static constexpr Statement kDeliver{
       "webhooks.enqueue",
       "INSERT INTO webhook_deliveries (id, webhook_id, event_id, status, tries, available_at, created_at, "
       "updated_at) SELECT id || '-' || CAST($3 AS TEXT), id, $3, 'pending', 0, $4, $4, $4 FROM webhooks "
       "WHERE user_id = $1 AND events LIKE '%,' || $2 || ',%'"};
+#undef ADD_EVENT
   const int64_t now = transaction.now_ms();
-  const auto row = TRY(transaction.row(kAdd, user_id, name, subject_id, data, now, ephemeral ? 1 : 0));
   transaction.notify({"events", std::string(subject_id)});
-  if (!ephemeral && TRY(transaction.change(kDeliver, user_id, name, row->integer(0), now)) > 0) {
+  // The id of a row costs as much as the row.
+  if (ephemeral || !TRY(transaction.row(kHasReceivers, user_id))) {
+    TRY(transaction.change(kAdd, user_id, name, subject_id, data, now, ephemeral ? 1 : 0));
+    return {};
+  }
+  const auto row = TRY(transaction.row(kAddAndTell, user_id, name, subject_id, data, now, 0));
+  if (TRY(transaction.change(kDeliver, user_id, name, row->integer(0), now)) > 0) {
     transaction.notify({"webhooks", ""});
   }
   return {};
