@@ -31,6 +31,13 @@ struct Deliveries::Due {
 
 namespace {
 
+constexpr Statement kWaiting{
+    "webhooks.waiting",
+    "SELECT w.id, w.user_id, MIN(d.available_at) FROM webhook_deliveries d JOIN webhooks w ON w.id = "
+    "d.webhook_id JOIN events e ON e.id = d.event_id WHERE d.status = 'pending' GROUP BY w.id, w.user_id "
+    "ORDER BY MIN(d.available_at), w.id "
+    "LIMIT 1000"};
+
 std::string body_of(int64_t id, const std::string& name, const std::string& data, int64_t created_at_ms) {
   json::bj::object body{{"id", id}, {"event", name}, {"created_at", format_time(created_at_ms)}};
   // What the program itself wrote into a row.
@@ -58,35 +65,13 @@ int64_t backoff_ms(std::chrono::milliseconds first, int64_t tries) {
 Deliveries::Deliveries(store::Store& store, Options options)
     : store_(store),
       options_(options),
-      workers_({.name = "webhooks",
-                .at_once = limits::kDeliveriesAtOnce,
-                .of_user_at_once = limits::kDeliveriesOfUserAtOnce,
-                .now_ms = [&store] { return store.now_ms(); },
-                .waiting = [this] { return waiting(); },
-                .perform = [this](const Workers::Task& task,
-                                  const std::stop_token& stop) { return deliver(task, stop); }}) {}
-
-void Deliveries::notice(const store::Notice& notice) {
-  if (notice.channel == "webhooks_ended") workers_.end(notice.payload);
-  if (notice.channel == "webhooks") workers_.look();
-}
-
-Result<std::vector<Workers::Task>> Deliveries::waiting() {
-  static constexpr Statement kWaiting{
-      "webhooks.waiting",
-      "SELECT w.id, w.user_id, MIN(d.available_at) FROM webhook_deliveries d JOIN webhooks w ON w.id = "
-      "d.webhook_id JOIN events e ON e.id = d.event_id WHERE d.status = 'pending' GROUP BY w.id, w.user_id "
-      "ORDER BY MIN(d.available_at), w.id "
-      "LIMIT 1000"};
-  std::vector<Workers::Task> tasks;
-  TRY(store_.read([&](Reader& reader) -> Result<void> {
-    for (const Row& row : TRY(reader.rows(kWaiting))) {
-      tasks.push_back({row.text(0), row.text(1), row.integer(2)});
-    }
-    return {};
-  }));
-  return tasks;
-}
+      workers_(store, {.name = "webhooks",
+                       .waiting = kWaiting,
+                       .at_once = limits::kDeliveriesAtOnce,
+                       .of_user_at_once = limits::kDeliveriesOfUserAtOnce,
+                       .perform = [this](const Workers::Task& task, const std::stop_token& stop) {
+                         return deliver(task, stop);
+                       }}) {}
 
 Result<void> Deliveries::deliver(const Workers::Task& task, const std::stop_token& stop) {
   static constexpr Statement kDue{

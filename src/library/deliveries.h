@@ -24,12 +24,11 @@ class Deliveries {
   // What is on its way ends, and goes out again after the next start. Returns when all has ended.
   void stop() { workers_.stop(); }
   // Of the store's notices those on "webhooks" and "webhooks_ended". Any thread.
-  void notice(const store::Notice& notice);
+  void notice(const store::Notice& notice) { workers_.notice(notice); }
 
  private:
   struct Due;
 
-  Result<std::vector<Workers::Task>> waiting();
   Result<void> deliver(const Workers::Task& task, const std::stop_token& stop);
   Result<void> settle(const Due& due, const Result<int>& answer);
 

@@ -26,6 +26,10 @@ using Clock = std::chrono::steady_clock;
 constexpr auto kProgressInterval = std::chrono::milliseconds(250);
 constexpr size_t kTitleCharacters = 500;
 
+constexpr Statement kWaiting{
+    "imports.waiting",
+    "SELECT file_id, user_id, available_at FROM imports ORDER BY created_at, file_id LIMIT 1000"};
+
 // Some servers write a name as their system has it.
 std::string title_of(std::string_view name) {
   return std::string(transcript::first_characters(transcript::cleaned(name), kTitleCharacters));
@@ -118,32 +122,13 @@ Imports::Imports(store::Store& store, blob::Blobs& blobs, jobs::Hub& hub, Option
       blobs_(blobs),
       hub_(hub),
       options_(std::move(options)),
-      workers_({.name = "imports",
-                .at_once = limits::kImportsAtOnce,
-                .of_user_at_once = limits::kImportsOfUserAtOnce,
-                .now_ms = [&store] { return store.now_ms(); },
-                .waiting = [this] { return waiting(); },
-                .perform = [this](const Workers::Task& task,
-                                  const std::stop_token& stop) { return bring(task, stop); }}) {}
-
-void Imports::notice(const store::Notice& notice) {
-  if (notice.channel == "imports_ended") workers_.end(notice.payload);
-  if (notice.channel == "imports") workers_.look();
-}
-
-Result<std::vector<Workers::Task>> Imports::waiting() {
-  static constexpr Statement kWaiting{
-      "imports.waiting",
-      "SELECT file_id, user_id, available_at FROM imports ORDER BY created_at, file_id LIMIT 1000"};
-  std::vector<Workers::Task> tasks;
-  TRY(store_.read([&](Reader& reader) -> Result<void> {
-    for (const Row& row : TRY(reader.rows(kWaiting))) {
-      tasks.push_back({row.text(0), row.text(1), row.integer(2)});
-    }
-    return {};
-  }));
-  return tasks;
-}
+      workers_(store, {.name = "imports",
+                       .waiting = kWaiting,
+                       .at_once = limits::kImportsAtOnce,
+                       .of_user_at_once = limits::kImportsOfUserAtOnce,
+                       .perform = [this](const Workers::Task& task, const std::stop_token& stop) {
+                         return bring(task, stop);
+                       }}) {}
 
 Result<void> Imports::bring(const Workers::Task& task, const std::stop_token& stop) {
   static constexpr Statement kWish{"imports.find",

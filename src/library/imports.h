@@ -49,12 +49,11 @@ class Imports {
   // Gives up what is in work; that stays as it is in the table. Returns when all has ended.
   void stop() { workers_.stop(); }
   // Of the store's notices those on "imports" and "imports_ended". Any thread.
-  void notice(const store::Notice& notice);
+  void notice(const store::Notice& notice) { workers_.notice(notice); }
 
  private:
   struct Wish;
 
-  Result<std::vector<Workers::Task>> waiting();
   Result<void> bring(const Workers::Task& task, const std::stop_token& stop);
   Result<File> fetch(const Wish& wish, Incoming& incoming, const std::stop_token& stop);
   Result<uint64_t> room_bytes(const std::string& user_id);

@@ -14,7 +14,7 @@ constexpr std::chrono::minutes kLookInterval{1};
 
 }  // namespace
 
-Workers::Workers(Options options) : options_(std::move(options)) {}
+Workers::Workers(store::Store& store, Options options) : store_(store), options_(std::move(options)) {}
 
 Workers::~Workers() {
   stop();
@@ -31,15 +31,16 @@ void Workers::stop() {
   threads_.clear();
 }
 
-void Workers::look() {
+void Workers::notice(const store::Notice& notice) {
+  if (!notice.channel.starts_with(options_.name)) return;
+  const std::string_view what = std::string_view(notice.channel).substr(options_.name.size());
   const std::lock_guard lock(mutex_);
-  ++changes_;
-  changed_.notify_all();
-}
-
-void Workers::end(std::string_view subject) {
-  const std::lock_guard lock(mutex_);
-  if (const auto found = in_work_.find(subject); found != in_work_.end()) found->second.stop.request_stop();
+  if (what.empty()) {
+    ++changes_;
+    changed_.notify_all();
+  } else if (const auto found = in_work_.find(notice.payload); what == "_ended" && found != in_work_.end()) {
+    found->second.stop.request_stop();
+  }
 }
 
 void Workers::run(const std::stop_token& stop) {
@@ -68,7 +69,7 @@ std::optional<Workers::Task> Workers::next(const std::stop_token& stop) {
     const uint64_t seen = changes_;
     lock.unlock();
     const std::vector<Task> all = waiting();
-    const int64_t now_ms = options_.now_ms();
+    const int64_t now_ms = store_.now_ms();
     lock.lock();
     // It may be done already, where another thread was faster.
     if (changes_ != seen) continue;
@@ -87,10 +88,16 @@ std::optional<Workers::Task> Workers::next(const std::stop_token& stop) {
 }
 
 std::vector<Workers::Task> Workers::waiting() const {
-  auto all = options_.waiting();
-  if (all) return std::move(*all);
-  log::error("{}: {} {}", options_.name, all.error().message, all.error().detail);
-  return {};
+  std::vector<Task> tasks;
+  const auto read = store_.read([&](store::Reader& reader) -> Result<void> {
+    tasks.clear();
+    for (const store::Row& row : TRY(reader.rows(options_.waiting))) {
+      tasks.push_back({row.text(0), row.text(1), row.integer(2)});
+    }
+    return {};
+  });
+  if (!read) log::error("{}: {} {}", options_.name, read.error().message, read.error().detail);
+  return tasks;
 }
 
 bool Workers::may_begin(const Task& task) const {

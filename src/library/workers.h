@@ -14,7 +14,7 @@
 #include <thread>
 #include <vector>
 
-#include "base/result.h"
+#include "store/store.h"
 
 namespace hansard::library {
 
@@ -26,25 +26,23 @@ class Workers {
     int64_t due_ms = 0;
   };
   struct Options {
-    std::string_view name;  // in the log
+    std::string_view name;     // in the log, and of the channels of the store's notices
+    store::Statement waiting;  // gives subject, user and due time, in the order in which they are to be done
     size_t at_once = 1;
     size_t of_user_at_once = 1;
-    std::function<int64_t()> now_ms;
-    std::function<Result<std::vector<Task>>()> waiting;  // in the order in which they are to be done
     // Does one, so that it waits no more, or later. A stop ends it within a second and leaves it waiting.
     // Errors: what could not be written; it is done again after a while.
     std::function<Result<void>(const Task&, const std::stop_token&)> perform;
   };
-  explicit Workers(Options options);
+  Workers(store::Store& store, Options options);
   ~Workers();  // as stop()
 
   void start();
   // Ends what is in work; returns when all has ended.
   void stop();
-  // There may be something to do. Any thread.
-  void look();
-  // What is in work for this subject ends. Any thread.
-  void end(std::string_view subject);
+  // Of the store's notices those on NAME: there may be something to do; and on NAME_ended: what is in work
+  // for this subject ends. Any thread.
+  void notice(const store::Notice& notice);
 
  private:
   struct InWork {
@@ -58,6 +56,7 @@ class Workers {
   std::vector<Task> waiting() const;
   bool may_begin(const Task& task) const;
 
+  store::Store& store_;
   const Options options_;
   std::mutex mutex_;
   std::condition_variable_any changed_;
