@@ -81,9 +81,6 @@ void Housekeeper::keep_house(int64_t before_ms) {
     log::info("{} recordings and {} transcriptions were as old as they are kept, and are gone",
               kept->recordings, kept->transcriptions);
   }
-  const auto emptied = library::empty_trash(store_, blobs_, artifacts_);
-  if (!emptied)
-    log::warning("the trash was not emptied: {} {}", emptied.error().message, emptied.error().detail);
   const auto abandoned = library::remove_abandoned_uploads(store_, blobs_, uploads_);
   if (!abandoned)
     log::warning("old uploads were not removed: {} {}", abandoned.error().message, abandoned.error().detail);

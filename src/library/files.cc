@@ -282,32 +282,6 @@ void erase_recording(store::Store& store, blob::Blobs& blobs, const pipeline::Ar
   if (read && !shared && file.sha256) artifacts.forget(*file.sha256);
 }
 
-Result<int64_t> empty_trash(store::Store& store, blob::Blobs& blobs, const pipeline::Artifacts& artifacts) {
-  static constexpr Statement kOld{"files.old_trash",
-                                  "SELECT " FILE_COLUMNS
-                                  " FROM files WHERE deleted_at IS NOT NULL AND deleted_at < $1 "
-                                  "AND blob IS NOT NULL LIMIT 100"};
-  int64_t count = 0;
-  for (;;) {
-    std::vector<File> old;
-    TRY(store.read([&](Reader& reader) -> Result<void> {
-      old.clear();
-      const int64_t before_ms = store.now_ms() - std::chrono::milliseconds(limits::kTrashAge).count();
-      for (const Row& row : TRY(reader.rows(kOld, before_ms))) old.push_back(file_from(row));
-      return {};
-    }));
-    for (const File& file : old) {
-      TRY(store.write([&](Transaction& transaction) -> Result<void> {
-        TRY(purge_file(transaction, file.user_id, file.id));
-        return {};
-      }));
-      erase_recording(store, blobs, artifacts, file);
-      ++count;
-    }
-    if (old.empty()) return count;
-  }
-}
-
 // ---- reading
 
 Result<std::optional<File>> next_to_probe(Reader& reader) {

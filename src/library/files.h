@@ -106,9 +106,6 @@ Result<std::optional<File>> purge_file(store::Transaction& transaction, std::str
 void erase_recording(store::Store& store, blob::Blobs& blobs, const pipeline::Artifacts& artifacts,
                      const File& file);
 
-// Purges what has been in the trash for longer than limits say. How many.
-Result<int64_t> empty_trash(store::Store& store, blob::Blobs& blobs, const pipeline::Artifacts& artifacts);
-
 // Reading.
 // The oldest file that is "processing" and whose bytes are here.
 Result<std::optional<File>> next_to_probe(store::Reader& reader);

@@ -9,6 +9,11 @@
 #include "library/files.h"
 #include "library/transcriptions.h"
 
+// A file that has bytes, and no job to come or in work.
+#define NOT_NEEDED                                                                                     \
+  " AND blob IS NOT NULL AND NOT EXISTS (SELECT 1 FROM transcriptions WHERE transcriptions.file_id = " \
+  "files.id AND transcriptions.status IN ('queued', 'processing')) LIMIT 100"
+
 namespace hansard::library {
 namespace {
 
@@ -63,9 +68,9 @@ Result<Forgotten> apply_retention(store::Store& store, blob::Blobs& blobs,
                                   const pipeline::Artifacts& artifacts, const Retention& retention) {
   static constexpr Statement kOldRecordings{
       "files.older",
-      "SELECT user_id, id FROM files WHERE created_at < $1 AND blob IS NOT NULL AND status <> 'processing' "
-      "AND NOT EXISTS (SELECT 1 FROM transcriptions WHERE transcriptions.file_id = files.id AND "
-      "transcriptions.status IN ('queued', 'processing')) LIMIT 100"};
+      "SELECT user_id, id FROM files WHERE created_at < $1 AND status <> 'processing'" NOT_NEEDED};
+  static constexpr Statement kTrashed{"files.trashed",
+                                      "SELECT user_id, id FROM files WHERE deleted_at < $1" NOT_NEEDED};
   static constexpr Statement kOldTranscriptions{
       "transcriptions.older",
       "SELECT user_id, id FROM transcriptions WHERE updated_at < $1 AND deleted_at IS NULL AND "
@@ -75,11 +80,10 @@ Result<Forgotten> apply_retention(store::Store& store, blob::Blobs& blobs,
   static constexpr Statement kErase{"transcriptions.erase_one",
                                     "DELETE FROM transcriptions WHERE user_id = $1 AND id = $2"};
   Forgotten forgotten;
+  const auto erase = [&](const Owned& file) { return erase_recording_of(store, blobs, artifacts, file); };
+  TRY(forget_older(store, kTrashed, before(store, limits::kTrashAge), erase));
   if (retention.audio.count() > 0) {
-    forgotten.recordings =
-        TRY(forget_older(store, kOldRecordings, before(store, retention.audio), [&](const Owned& file) {
-          return erase_recording_of(store, blobs, artifacts, file);
-        }));
+    forgotten.recordings = TRY(forget_older(store, kOldRecordings, before(store, retention.audio), erase));
   }
   if (retention.transcripts.count() > 0) {
     forgotten.transcriptions = TRY(forget_older(

@@ -23,7 +23,7 @@ struct Forgotten {
 
 // Erases recordings (their bytes and what was computed of them; transcripts stay) and deletes transcriptions
 // that are older, each with its event. What a job needs, or is in work, stays until it is at an end. Erases
-// for good what was deleted longer ago than limits say.
+// for good what was deleted, or has been in the trash, for longer than limits say.
 Result<Forgotten> apply_retention(store::Store& store, blob::Blobs& blobs,
                                   const pipeline::Artifacts& artifacts, const Retention& retention);
 

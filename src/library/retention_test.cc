@@ -37,7 +37,8 @@ class Kept : public KeptLibrary {
   }
   // Makes everything so much older.
   void pass(std::chrono::milliseconds time) const {
-    static constexpr Statement kFiles{"test.files", "UPDATE files SET created_at = created_at - $1"};
+    static constexpr Statement kFiles{
+        "test.files", "UPDATE files SET created_at = created_at - $1, deleted_at = deleted_at - $1"};
     static constexpr Statement kJobs{
         "test.jobs", "UPDATE transcriptions SET updated_at = updated_at - $1, deleted_at = deleted_at - $1"};
     write([&](store::Transaction& transaction) -> Result<void> {
@@ -103,6 +104,20 @@ TEST_F(Kept, WhatAJobNeedsStaysUntilItHasEnded) {
   cancel(job.id);
   EXPECT_EQ(apply({.audio = std::chrono::days(30)}).recordings, 1);
   EXPECT_TRUE(blobs().empty());
+}
+
+TEST_F(Kept, TheTrashIsEmptiedInItsTime) {
+  const File thrown = hand_in_second();
+  const File kept = hand_in_second();
+  write([&](store::Transaction& transaction) -> Result<void> {
+    TRY(trash_file(transaction, "ann", thrown.id));
+    return {};
+  });
+  apply({});
+  EXPECT_EQ(blobs(), (std::set<std::string>{*thrown.blob, *kept.blob}));
+  pass(limits::kTrashAge + 1s);
+  EXPECT_EQ(apply({}).recordings, 0);
+  EXPECT_EQ(blobs(), std::set<std::string>{*kept.blob});
 }
 
 TEST_F(Kept, TranscriptionsGoFromListsAndThenForGood) {
