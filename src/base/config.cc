@@ -121,13 +121,6 @@ tl::unexpected<Error> not_allowed(const ConfigKey& key, std::string_view value, 
               fmt::format("{} is \"{}\"; allowed is {}", key.name, key.secret ? "***" : value, allowed));
 }
 
-std::optional<int64_t> to_integer(std::string_view text) {
-  int64_t value = 0;
-  const auto [end, error] = std::from_chars(text.data(), text.data() + text.size(), value);
-  if (error != std::errc() || end != text.data() + text.size()) return std::nullopt;
-  return value;
-}
-
 Result<void> check(const ConfigKey& key, std::string_view value) {
   switch (key.kind) {
     case Kind::text:
@@ -146,9 +139,9 @@ Result<void> check(const ConfigKey& key, std::string_view value) {
     }
     case Kind::integer: {
       const size_t dots = key.choices.find("..");
-      const int64_t least = to_integer(key.choices.substr(0, dots)).value_or(0);
-      const int64_t most = to_integer(key.choices.substr(dots + 2)).value_or(0);
-      const auto number = to_integer(value);
+      const int64_t least = parse_integer(key.choices.substr(0, dots)).value_or(0);
+      const int64_t most = parse_integer(key.choices.substr(dots + 2)).value_or(0);
+      const auto number = parse_integer(value);
       if (!number || *number < least || *number > most) {
         return not_allowed(key, value, fmt::format("a whole number from {} to {}", least, most));
       }
@@ -273,7 +266,7 @@ bool Config::boolean(std::string_view name) const {
 }
 
 int64_t Config::integer(std::string_view name) const {
-  return to_integer(text(name)).value_or(0);
+  return parse_integer(text(name)).value_or(0);
 }
 
 double Config::duration_s(std::string_view name) const {

@@ -1,6 +1,7 @@
 #include "base/spelling.h"
 
 #include <algorithm>
+#include <charconv>
 #include <vector>
 
 namespace hansard {
@@ -27,6 +28,13 @@ size_t edit_distance(std::string_view a, std::string_view b) {
     }
   }
   return row[b.size()];
+}
+
+std::optional<int64_t> parse_integer(std::string_view text) {
+  int64_t number = 0;
+  const auto [end, error] = std::from_chars(text.data(), text.data() + text.size(), number);
+  if (error != std::errc() || end != text.data() + text.size()) return std::nullopt;
+  return number;
 }
 
 }  // namespace hansard

@@ -18,5 +18,14 @@ TEST(Spelling, DistanceCountsEdits) {
   EXPECT_EQ(edit_distance("small", "smal"), 1U);
 }
 
+TEST(Spelling, IntegersAreWholeOrNone) {
+  EXPECT_EQ(parse_integer("0"), 0);
+  EXPECT_EQ(parse_integer("-7"), -7);
+  EXPECT_EQ(parse_integer("9223372036854775807"), INT64_MAX);
+  for (const char* text : {"", " 1", "1 ", "+1", "1.0", "0x10", "9223372036854775808"}) {
+    EXPECT_EQ(parse_integer(text), std::nullopt) << text;
+  }
+}
+
 }  // namespace
 }  // namespace hansard

@@ -14,6 +14,10 @@ namespace hansard::jobs {
 enum class Status { queued, processing, completed, failed, canceled };
 std::string_view status_name(Status status);
 std::optional<Status> parse_status(std::string_view name);
+// Nothing comes after it.
+constexpr bool at_end(Status status) {
+  return status != Status::queued && status != Status::processing;
+}
 
 // Times are milliseconds since 1970.
 struct Job {

@@ -5,6 +5,8 @@
 
 #include <fmt/format.h>
 
+#include "base/spelling.h"
+
 namespace hansard::library {
 namespace {
 
@@ -79,10 +81,9 @@ std::optional<Page> parse_cursor(std::string_view cursor, Sort sort, int64_t lim
     page.after_key = key;
     return page;
   }
-  int64_t number = 0;
-  const auto [end, error] = std::from_chars(key.data(), key.data() + key.size(), number);
-  if (error != std::errc() || end != key.data() + key.size()) return std::nullopt;
-  page.after_key = number;
+  const auto number = parse_integer(key);
+  if (!number) return std::nullopt;
+  page.after_key = *number;
   return page;
 }
 

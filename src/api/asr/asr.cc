@@ -2,7 +2,6 @@
 
 #include <algorithm>
 #include <array>
-#include <charconv>
 
 #include <fmt/format.h>
 
@@ -50,15 +49,6 @@ Outcome<bool> truth_of(const Request& request, const Upload& upload, std::string
   return fail(Problem(422, "must be true or false", std::string(name)));
 }
 
-Outcome<int64_t> count_of(std::string_view text, std::string_view name) {
-  int64_t number = 0;
-  const auto [end, error] = std::from_chars(text.data(), text.data() + text.size(), number);
-  const bool whole = error == std::errc() && end == text.data() + text.size();
-  if (whole && number >= 1 && number <= limits::kSpeakers) return number;
-  return fail(
-      Problem(422, fmt::format("must be a whole number from 1 to {}", limits::kSpeakers), std::string(name)));
-}
-
 Outcome<jobs::JobOptions> options_of(Services& services, const Request& request, const Upload& upload) {
   bj::object options{{"num_speakers", nullptr}};  // of a profile
   const bool diarize = TRY(truth_of(request, upload, "diarize", false));
@@ -73,7 +63,7 @@ Outcome<jobs::JobOptions> options_of(Services& services, const Request& request,
   for (const char* name : {"min_speakers", "max_speakers"}) {
     const auto text = value_of(request, upload, name);
     if (!text) continue;
-    const int64_t count = TRY(count_of(*text, name));
+    const int64_t count = TRY(v1::count_of(*text, name, limits::kSpeakers));
     if (diarize) options[name] = count;  // else it means nothing
   }
   return v1::resolve_options(services, request, std::nullopt, options);
@@ -181,14 +171,6 @@ Answer detect_language(Services& services, Request& request) {
   });
 }
 
-// {"detail": …}, as its framework writes it.
-Response refusal(const Problem& problem, std::string_view /*request_id*/) {
-  std::string field = problem.field.value_or("");
-  if (field.starts_with("options.")) field.erase(0, std::string_view("options.").size());
-  const std::string detail = field.empty() ? problem.message : field + ": " + problem.message;
-  return http::json_response(problem.status, json::to_text(bj::object{{"detail", detail}}));
-}
-
 }  // namespace
 
 void add_routes(http::Router& router, Services& services) {
@@ -198,12 +180,12 @@ void add_routes(http::Router& router, Services& services) {
                         return answers(services, request);
                       }};
     route.receive = [&services](Request& request) {
-      return v1::begin_waited(
+      return v1::begin_queued_upload(
           services, request,
           {.file = "audio_file", .fields = {kNames.begin(), kNames.end()}, .ignores_others = true});
     };
     route.slow = true;  // ffprobe
-    route.refusal = refusal;
+    route.refusal = v1::detail_refusal;
     router.add(std::move(route));
   }
 }

@@ -2,7 +2,6 @@
 
 #include <algorithm>
 #include <array>
-#include <charconv>
 #include <cmath>
 
 #include <fmt/format.h>
@@ -96,7 +95,7 @@ std::string_view diarization_code(std::string_view cause) {
 }
 
 void add_diarization(bj::object& json, const Job& job) {
-  json["speaker_count"] = job.speaker_count ? bj::value(*job.speaker_count) : bj::value(nullptr);
+  json["speaker_count"] = v1::integer_or_null(job.speaker_count);
   json["diarized"] = job.status == Status::completed ? bj::value(job.speaker_count.has_value()) : nullptr;
   json["diarization_error"] = nullptr;
   json["diarization_error_code"] = nullptr;
@@ -125,17 +124,14 @@ Result<bj::value> text_of(store::Reader& reader, const Chain& chain) {
 Result<bj::object> to_json(store::Reader& reader, const Services& services, const Chain& chain) {
   const Job& first = chain.front();
   const Job& last = chain.back();
-  const auto time = [](const std::optional<int64_t>& ms) {
-    return ms ? bj::value(format_time(*ms)) : bj::value(nullptr);
-  };
   bj::object json{{"id", first.id}, {"status", status_there(last)}};
   json["created_at"] = format_time(first.created_at_ms);
-  json["started_at"] = time(last.started_at_ms);
+  json["started_at"] = v1::time_or_null(last.started_at_ms);
   const bool canceled = last.status == Status::canceled;
-  json["completed_at"] = time(last.completed_at_ms ? last.completed_at_ms
-                              : last.failed_at_ms  ? last.failed_at_ms
-                              : canceled           ? std::optional(last.updated_at_ms)
-                                                   : std::nullopt);
+  json["completed_at"] = v1::time_or_null(last.completed_at_ms ? last.completed_at_ms
+                                          : last.failed_at_ms  ? last.failed_at_ms
+                                          : canceled           ? std::optional(last.updated_at_ms)
+                                                               : std::nullopt);
   json["result_text"] = TRY(text_of(reader, chain));
   const auto spoken =
       std::find_if(chain.rbegin(), chain.rend(), [](const Job& job) { return !!job.language; });
@@ -151,15 +147,6 @@ Result<bj::object> to_json(store::Reader& reader, const Services& services, cons
 }
 
 // ---- handing in
-
-Outcome<int64_t> count_of(std::string_view text, std::string_view field) {
-  int64_t number = 0;
-  const auto [end, error] = std::from_chars(text.data(), text.data() + text.size(), number);
-  const bool whole = error == std::errc() && end == text.data() + text.size();
-  if (whole && number >= 1 && number <= limits::kSpeakers) return number;
-  return fail(Problem(422, fmt::format("must be a whole number from 1 to {}", limits::kSpeakers),
-                      std::string(field)));
-}
 
 Outcome<bool> truth_of(std::string text, std::string_view field) {
   std::transform(text.begin(), text.end(), text.begin(),
@@ -182,7 +169,7 @@ Outcome<jobs::JobOptions> options_of(Services& services, const Request& request,
   for (const char* field : {"min_speakers", "max_speakers"}) {
     const auto text = upload.field(field);
     if (!text) continue;
-    const int64_t count = TRY(count_of(*text, field));
+    const int64_t count = TRY(v1::count_of(*text, field, limits::kSpeakers));
     if (diarize) options[field] = count;  // else it means nothing
   }
   return v1::resolve_options(services, request, std::nullopt, options);
@@ -293,25 +280,17 @@ Answer health(Services& services, const Request& /*request*/) {
   return http::json_response(200, json::to_text(json));
 }
 
-// {"detail": …}
-http::Response refusal(const Problem& problem, std::string_view /*request_id*/) {
-  std::string field = problem.field.value_or("");
-  if (field.starts_with("options.")) field.erase(0, std::string_view("options.").size());
-  const std::string detail = field.empty() ? problem.message : field + ": " + problem.message;
-  return http::json_response(problem.status, json::to_text(bj::object{{"detail", detail}}));
-}
-
 }  // namespace
 
 void add_routes(http::Router& router, Services& services) {
   const auto add = [&](http::Route route) {
-    route.refusal = refusal;
+    route.refusal = v1::detail_refusal;
     router.add(std::move(route));
   };
   http::Route upload{"POST", "/transcribe",
                      [&services](Request& request) { return transcribe(services, request); }};
   upload.receive = [&services](Request& request) {
-    return v1::begin_waited(
+    return v1::begin_queued_upload(
         services, request,
         {.fields = {"model", "diarize", "min_speakers", "max_speakers"}, .ignores_others = true});
   };

@@ -141,7 +141,7 @@ Outcome<jobs::JobOptions> options_of(Services& services, const Request& request,
   auto checked = v1::resolve_options(services, request, std::nullopt, options);
   if (!checked && checked.error().field) {
     std::string& field = *checked.error().field;
-    if (field.starts_with("options.")) field.erase(0, std::string_view("options.").size());
+    v1::drop_options_prefix(field);
     if (field == "initial_prompt") field = "prompt";
   }
   return checked;
@@ -288,7 +288,7 @@ void add_routes(http::Router& router, Services& services) {
         "POST", translates ? "/v1/audio/translations" : "/v1/audio/transcriptions",
         [&services, translates](Request& request) { return transcribe(services, request, translates); }};
     route.receive = [&services](Request& request) {
-      return v1::begin_waited(services, request, form_shape());
+      return v1::begin_queued_upload(services, request, form_shape());
     };
     route.slow = true;  // ffprobe
     route.refusal = refusal;

@@ -1,10 +1,9 @@
 // What admins do: users, and who did what.
 
-#include <charconv>
-
 #include "api/v1/common.h"
 #include "auth/sessions.h"
 #include "base/clock.h"
+#include "base/spelling.h"
 #include "library/erasure.h"
 
 namespace hansard::api::v1 {
@@ -51,7 +50,7 @@ Answer list(Services& services, const Request&) {
       }));
   bj::array items;
   for (const auth::User& user : users) items.push_back(to_json(user));
-  return http::json_response(200, page_json(std::move(items), std::nullopt));
+  return http::json_response(200, page_json(std::move(items)));
 }
 
 Answer create(Services& services, const Request& request) {
@@ -121,12 +120,9 @@ Answer remove(Services& services, const Request& request) {
 
 Answer audit(Services& services, const Request& request) {
   const int64_t limit = TRY(limit_of(request));
-  int64_t before = 0;
-  if (const auto cursor = request.query_value("cursor")) {
-    const auto [end, error] = std::from_chars(cursor->data(), cursor->data() + cursor->size(), before);
-    if (error != std::errc() || end != cursor->data() + cursor->size() || before < 1)
-      return fail(Problem(422, "is not the next_cursor of this list", "cursor"));
-  }
+  const auto cursor = request.query_value("cursor");
+  const int64_t before = cursor ? parse_integer(*cursor).value_or(0) : 0;
+  if (cursor && before < 1) return fail(Problem(422, "is not the next_cursor of this list", "cursor"));
   const auto entries = TRY(read<std::vector<auth::AuditEntry>>(
       services, [&](store::Reader& reader) -> Outcome<std::vector<auth::AuditEntry>> {
         return TRY(auth::list_audit(reader, before, limit));
@@ -146,9 +142,10 @@ Answer audit(Services& services, const Request& request) {
     item["created_at"] = format_time(entry.created_at_ms);
     items.push_back(std::move(item));
   }
-  bj::object body{{"items", std::move(items)}, {"next_cursor", nullptr}};
-  if (static_cast<int64_t>(entries.size()) == limit) body["next_cursor"] = std::to_string(entries.back().id);
-  return http::json_response(200, json::to_text(body));
+  const bool more = static_cast<int64_t>(entries.size()) == limit;
+  return http::json_response(
+      200,
+      page_json(std::move(items), more ? std::optional(std::to_string(entries.back().id)) : std::nullopt));
 }
 
 }  // namespace

@@ -13,11 +13,8 @@ bj::object to_json(const auth::ApiKey& key, int64_t now_ms) {
   json["key_preview"] = key.preview;
   json["is_active"] = key.works_at(now_ms);
   json["scopes"] = key.can_write ? bj::array{"read", "write"} : bj::array{"read"};
-  const auto time = [](const std::optional<int64_t>& time_ms) {
-    return time_ms ? bj::value(format_time(*time_ms)) : bj::value(nullptr);
-  };
-  json["expires_at"] = time(key.expires_at_ms);
-  json["last_used_at"] = time(key.last_used_at_ms);
+  json["expires_at"] = time_or_null(key.expires_at_ms);
+  json["last_used_at"] = time_or_null(key.last_used_at_ms);
   json["created_at"] = format_time(key.created_at_ms);
   json["updated_at"] = format_time(key.updated_at_ms);
   return json;
@@ -53,7 +50,7 @@ Answer list(Services& services, const Request& request) {
       }));
   bj::array items;
   for (const auth::ApiKey& key : keys) items.push_back(to_json(key, services.store.now_ms()));
-  return http::json_response(200, page_json(std::move(items), std::nullopt));
+  return http::json_response(200, page_json(std::move(items)));
 }
 
 Answer create(Services& services, const Request& request) {

@@ -172,7 +172,7 @@ Answer sessions(Services& services, const Request& request) {
     item["expires_at"] = format_time(session.expires_at_ms);
     items.push_back(std::move(item));
   }
-  return http::json_response(200, page_json(std::move(items), std::nullopt));
+  return http::json_response(200, page_json(std::move(items)));
 }
 
 Answer end_session(Services& services, const Request& request) {

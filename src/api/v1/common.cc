@@ -1,6 +1,5 @@
 #include "api/v1/common.h"
 
-#include <charconv>
 #include <utility>
 
 #include <fmt/format.h>
@@ -8,6 +7,7 @@
 #include "base/clock.h"
 #include "base/hash.h"
 #include "base/log.h"
+#include "base/spelling.h"
 #include "fetch/fetch.h"
 #include "http/range.h"
 #include "transcript/text.h"
@@ -17,19 +17,6 @@ namespace {
 
 constexpr size_t kFieldBytes = 64 << 10;
 constexpr size_t kTitleCharacters = 500;
-
-bj::value text_or_null(const std::optional<std::string>& text) {
-  return text ? bj::value(*text) : bj::value(nullptr);
-}
-bj::value time_or_null(const std::optional<int64_t>& time_ms) {
-  return time_ms ? bj::value(format_time(*time_ms)) : bj::value(nullptr);
-}
-bj::value number_or_null(const std::optional<double>& number) {
-  return number ? bj::value(json::rounded(*number, 3)) : bj::value(nullptr);
-}
-bj::value integer_or_null(const std::optional<int64_t>& number) {
-  return number ? bj::value(*number) : bj::value(nullptr);
-}
 
 // What the program itself wrote into a row.
 bj::value stored_json(const std::string& text) {
@@ -91,14 +78,15 @@ Outcome<std::string> url_field(const Services& services, const bj::object& body)
   return url;
 }
 
+Outcome<int64_t> count_of(std::string_view text, std::string_view name, int64_t most) {
+  const auto number = parse_integer(text);
+  if (number && *number >= 1 && *number <= most) return *number;
+  return fail(Problem(422, fmt::format("must be a whole number from 1 to {}", most), std::string(name)));
+}
+
 Outcome<int64_t> number_of(const Request& request, std::string_view name, int64_t otherwise, int64_t most) {
   const auto text = request.query_value(name);
-  if (!text) return otherwise;
-  int64_t number = 0;
-  const auto [end, error] = std::from_chars(text->data(), text->data() + text->size(), number);
-  const bool whole = error == std::errc() && end == text->data() + text->size();
-  if (whole && number >= 1 && number <= most) return number;
-  return fail(Problem(422, fmt::format("must be a whole number from 1 to {}", most), std::string(name)));
+  return text ? count_of(*text, name, most) : otherwise;
 }
 
 Outcome<int64_t> limit_of(const Request& request) {
@@ -118,10 +106,8 @@ Outcome<library::Page> page_of(const Request& request) {
   return std::move(*page);
 }
 
-std::string page_json(bj::array items, const std::optional<library::Page>& next) {
-  bj::object page{{"items", std::move(items)}};
-  page["next_cursor"] = next ? bj::value(library::make_cursor(*next)) : bj::value(nullptr);
-  return json::to_text(page);
+std::string page_json(bj::array items, const std::optional<std::string>& next_cursor) {
+  return json::to_text(bj::object{{"items", std::move(items)}, {"next_cursor", text_or_null(next_cursor)}});
 }
 
 Outcome<jobs::Job> existing_job(store::Reader& reader, const Services& services, const Request& request) {
@@ -158,6 +144,19 @@ Outcome<void> refuse_beyond_storage(Services& services, const Request& request, 
   return fail(Problem(
       507, fmt::format("your recordings may take {:g} GB, and take {:.1f}; purge some first",
                        static_cast<double>(most) / kGigabyte, static_cast<double>(used) / kGigabyte)));
+}
+
+bj::value text_or_null(const std::optional<std::string>& text) {
+  return text ? bj::value(*text) : bj::value(nullptr);
+}
+bj::value time_or_null(const std::optional<int64_t>& time_ms) {
+  return time_ms ? bj::value(format_time(*time_ms)) : bj::value(nullptr);
+}
+bj::value number_or_null(const std::optional<double>& number) {
+  return number ? bj::value(json::rounded(*number, 3)) : bj::value(nullptr);
+}
+bj::value integer_or_null(const std::optional<int64_t>& number) {
+  return number ? bj::value(*number) : bj::value(nullptr);
 }
 
 std::string etag_of(std::string_view id, int64_t updated_at_ms) {
@@ -460,6 +459,15 @@ Outcome<void> Upload::end() {
     return fail(Problem(422, fmt::format("must be text of 1 to {} characters", kTitleCharacters), "title"));
   }
   return {};
+}
+
+Outcome<std::shared_ptr<http::Receiver>> begin_queued_upload(Services& services, const Request& request,
+                                                             FormShape shape) {
+  TRY(read<bool>(services, [&](store::Reader& reader) -> Outcome<bool> {
+    TRY(refuse_when_full(services, request, reader, std::nullopt));
+    return true;
+  }));
+  return Upload::begin(services, request, std::move(shape));
 }
 
 void add_routes(http::Router& router, Services& services) {

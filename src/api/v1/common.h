@@ -46,7 +46,9 @@ Outcome<std::optional<std::string>> text_field(const bj::object& body, std::stri
 // when it is asked.
 Outcome<std::string> url_field(const Services& services, const bj::object& body);
 
-// A whole number from 1 to `most` in the query, `otherwise` where it is not there.
+// A whole number from 1 to `most`; `name` of the field in problems.
+Outcome<int64_t> count_of(std::string_view text, std::string_view name, int64_t most);
+// The same in the query, `otherwise` where it is not there.
 Outcome<int64_t> number_of(const Request& request, std::string_view name, int64_t otherwise, int64_t most);
 // How many items a page of a list may have.
 Outcome<int64_t> limit_of(const Request& request);
@@ -54,7 +56,7 @@ Outcome<int64_t> limit_of(const Request& request);
 // limit, cursor and sort of a list.
 Outcome<library::Page> page_of(const Request& request);
 // {"items", "next_cursor"}; there is a next page when there are as many items as the page may hold.
-std::string page_json(bj::array items, const std::optional<library::Page>& next);
+std::string page_json(bj::array items, const std::optional<std::string>& next_cursor = std::nullopt);
 template <typename T>
 library::Page page_after(const library::Page& page, const T& last) {
   library::Page next = page;
@@ -87,6 +89,11 @@ Outcome<void> refuse_when_full(const Services& services, const Request& request,
 Outcome<void> refuse_beyond_storage(Services& services, const Request& request, uint64_t size_bytes);
 
 // ---- answers
+
+bj::value text_or_null(const std::optional<std::string>& text);
+bj::value time_or_null(const std::optional<int64_t>& time_ms);
+bj::value number_or_null(const std::optional<double>& number);  // to thousandths
+bj::value integer_or_null(const std::optional<int64_t>& number);
 
 std::string etag_of(std::string_view id, int64_t updated_at_ms);
 // 200 with an ETag, or 304 where the client has it and only looks.
@@ -179,6 +186,11 @@ class Upload : public http::Receiver, private http::PartHandler {
   std::string* field_ = nullptr;  // the part in work; null: the file
   std::string ignored_;           // a part that nobody reads
 };
+
+// The form of a recording that is to be queued with it: refused before its body is taken where the queue is
+// full.
+Outcome<std::shared_ptr<http::Receiver>> begin_queued_upload(Services& services, const Request& request,
+                                                             FormShape shape);
 
 // What is to be transcribed: options checked, `field` before their names in problems ("options").
 Outcome<jobs::JobOptions> check_options(const Services& services, const bj::object& options);

@@ -1,10 +1,9 @@
 // Server-Sent Events: the state now, then what follows (WHATWG HTML, 9.2).
 
-#include <charconv>
-
 #include <fmt/format.h>
 
 #include "api/v1/common.h"
+#include "base/spelling.h"
 #include "jobs/state.h"
 
 namespace hansard::api::v1 {
@@ -91,12 +90,9 @@ std::string live_events(const std::vector<jobs::LiveJob>& live) {
 Outcome<std::optional<int64_t>> last_event_id(const Request& request) {
   const auto text = request.header("last-event-id");
   if (!text || text->empty()) return std::optional<int64_t>();
-  int64_t id = 0;
-  const auto [end, error] = std::from_chars(text->data(), text->data() + text->size(), id);
-  if (error != std::errc() || end != text->data() + text->size() || id < 0) {
-    return fail(Problem(400, "Last-Event-ID is not the id of an event"));
-  }
-  return std::optional(id);
+  const auto id = parse_integer(*text);
+  if (!id || *id < 0) return fail(Problem(400, "Last-Event-ID is not the id of an event"));
+  return id;
 }
 
 // `subject`: the one transcription that is followed; empty: everything of the user.

@@ -91,7 +91,9 @@ Answer list(Services& services, const Request& request) {
   for (const library::File& file : files) items.push_back(to_json(file));
   const bool more = static_cast<int64_t>(files.size()) == page.limit;
   return http::json_response(
-      200, page_json(std::move(items), more ? std::optional(page_after(page, files.back())) : std::nullopt));
+      200,
+      page_json(std::move(items),
+                more ? std::optional(library::make_cursor(page_after(page, files.back()))) : std::nullopt));
 }
 
 Answer show(Services& services, const Request& request) {

@@ -59,7 +59,7 @@ Answer list(Services& services, Kind kind) {
   for (const Installed& one : installed) {
     if (one.kind == kind && models::find_model(one.id) == nullptr) items.push_back(imported_json(one));
   }
-  return http::json_response(200, page_json(std::move(items), std::nullopt));
+  return http::json_response(200, page_json(std::move(items)));
 }
 
 // The id of the model that the address names, installed or not.

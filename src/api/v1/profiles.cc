@@ -47,7 +47,7 @@ Answer list(Services& services, const Request& request) {
       }));
   bj::array items;
   for (const Profile& profile : profiles) items.push_back(to_json(profile));
-  return http::json_response(200, page_json(std::move(items), std::nullopt));
+  return http::json_response(200, page_json(std::move(items)));
 }
 
 Answer create(Services& services, const Request& request) {

@@ -26,15 +26,12 @@ Outcome<store::SearchQuery> query_of(const Services& services, const Request& re
 }
 
 bj::object to_json(const store::SearchHit& hit) {
-  const auto text = [](const std::optional<std::string>& value) {
-    return value ? bj::value(*value) : bj::value(nullptr);
-  };
   bj::object json{{"transcription_id", hit.transcription_id}, {"title", hit.title}};
   json["segment_id"] = hit.passage.segment_id;
   json["start"] = json::rounded(hit.passage.start_s, 3);
   json["end"] = json::rounded(hit.passage.end_s, 3);
-  json["speaker"] = text(hit.passage.speaker);
-  json["speaker_name"] = text(hit.passage.speaker_name);
+  json["speaker"] = text_or_null(hit.passage.speaker);
+  json["speaker_name"] = text_or_null(hit.passage.speaker_name);
   json["snippet"] = library::snippet_html(hit.snippet);
   return json;
 }
@@ -47,9 +44,9 @@ Answer search(Services& services, const Request& request) {
       }));
   bj::array items;
   for (const store::SearchHit& hit : page.hits) items.push_back(to_json(hit));
-  bj::object body{{"items", std::move(items)}};
-  body["next_cursor"] = page.next ? bj::value(library::make_cursor(*page.next)) : bj::value(nullptr);
-  return http::json_response(200, json::to_text(body));
+  return http::json_response(
+      200, page_json(std::move(items),
+                     page.next ? std::optional(library::make_cursor(*page.next)) : std::nullopt));
 }
 
 }  // namespace

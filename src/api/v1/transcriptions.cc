@@ -19,10 +19,6 @@ Outcome<Job> existing_job(Services& services, const Request& request) {
   return read<Job>(services, [&](store::Reader& reader) { return existing_job(reader, services, request); });
 }
 
-bool at_end(Status status) {
-  return status != Status::queued && status != Status::processing;
-}
-
 // ---- making
 
 // Makes a job, once: `make` gives it in a transaction.
@@ -61,14 +57,6 @@ Answer create(Services& services, const Request& request) {
                                                .priority = checked.priority,
                                                .file_ready = file->status == "ready"}));
       });
-}
-
-Outcome<std::shared_ptr<http::Receiver>> begin_submit(Services& services, const Request& request) {
-  TRY(read<bool>(services, [&](store::Reader& reader) -> Outcome<bool> {
-    TRY(refuse_when_full(services, request, reader, std::nullopt));
-    return true;
-  }));
-  return Upload::begin(services, request, {.fields = {"title", "profile_id", "options"}});
 }
 
 Answer submit(Services& services, Request& request) {
@@ -113,7 +101,7 @@ Answer retry(Services& services, const Request& request) {
   return queue_once(services, request, json::to_text(body),
                     [&](store::Transaction& transaction) -> Outcome<Job> {
                       const Job before = TRY(existing_job(transaction, services, request));
-                      if (!at_end(before.status))
+                      if (!jobs::at_end(before.status))
                         return fail(Problem(409, "it is still queued or in work; cancel it first"));
                       const auto file = TRY(library::find_file(transaction, before.user_id, before.file_id));
                       if (file && file->status == "failed") {
@@ -158,7 +146,9 @@ Answer list(Services& services, const Request& request) {
   for (const Job& job : found) items.push_back(to_json(services, job, std::nullopt));
   const bool more = static_cast<int64_t>(found.size()) == page.limit;
   return http::json_response(
-      200, page_json(std::move(items), more ? std::optional(page_after(page, found.back())) : std::nullopt));
+      200,
+      page_json(std::move(items),
+                more ? std::optional(library::make_cursor(page_after(page, found.back()))) : std::nullopt));
 }
 
 Answer show(Services& services, const Request& request) {
@@ -179,29 +169,22 @@ Answer executions(Services& services, const Request& request) {
         return TRY(library::executions(reader, job.id));
       }));
   bj::array items;
-  const auto time = [](const std::optional<int64_t>& ms) {
-    return ms ? bj::value(format_time(*ms)) : bj::value(nullptr);
-  };
-  const auto text = [](const std::optional<std::string>& value) {
-    return value ? bj::value(*value) : bj::value(nullptr);
-  };
   for (const library::Execution& execution : found) {
     bj::object item{{"id", execution.id}, {"transcription_id", request.parameters.at(0)}};
     item["status"] = execution.status;
     item["attempt"] = execution.attempt;
-    item["provider"] = text(execution.provider);
-    item["model"] = text(execution.model);
+    item["provider"] = text_or_null(execution.provider);
+    item["model"] = text_or_null(execution.model);
     item["started_at"] = format_time(execution.started_at_ms);
-    item["completed_at"] = time(execution.completed_at_ms);
-    item["failed_at"] = time(execution.failed_at_ms);
+    item["completed_at"] = time_or_null(execution.completed_at_ms);
+    item["failed_at"] = time_or_null(execution.failed_at_ms);
     const auto end_ms = execution.completed_at_ms ? execution.completed_at_ms : execution.failed_at_ms;
     item["processing_duration_ms"] =
         end_ms ? bj::value(*end_ms - execution.started_at_ms) : bj::value(nullptr);
-    item["error"] = text(execution.error_message);
+    item["error"] = text_or_null(execution.error_message);
     items.push_back(std::move(item));
   }
-  return http::json_response(
-      200, json::to_text(bj::object{{"items", std::move(items)}, {"next_cursor", nullptr}}));
+  return http::json_response(200, page_json(std::move(items)));
 }
 
 // What happened, for people.
@@ -284,7 +267,9 @@ void add_transcription_routes(http::Router& router, Services& services) {
   const std::string base = "/api/v1/transcriptions";
   http::Route uploads{"POST", base + ":submit",
                       [&services](Request& request) { return submit(services, request); }};
-  uploads.receive = [&services](Request& request) { return begin_submit(services, request); };
+  uploads.receive = [&services](Request& request) {
+    return begin_queued_upload(services, request, {.fields = {"title", "profile_id", "options"}});
+  };
   uploads.slow = true;  // ffprobe
   router.add(std::move(uploads));
   router.post(base, bind(create));

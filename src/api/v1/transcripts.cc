@@ -1,10 +1,10 @@
 // Transcripts: reading them in every form, and working on them.
-#include <charconv>
 
 #include <fmt/format.h>
 
 #include "api/v1/common.h"
 #include "base/clock.h"
+#include "base/spelling.h"
 #include "http/field.h"
 #include "http/range.h"
 #include "library/versions.h"
@@ -117,10 +117,9 @@ std::string tag_of(const Job& job, int64_t version, const TranscriptFormat& form
 Outcome<int64_t> wanted_version(const Request& request) {
   const auto text = request.query_value("version");
   if (!text) return 0;
-  int64_t version = 0;
-  const auto [end, error] = std::from_chars(text->data(), text->data() + text->size(), version);
-  if (error == std::errc() && end == text->data() + text->size() && version >= 1) return version;
-  return fail(Problem(422, "must be the number of a version", "version"));
+  const auto version = parse_integer(*text);
+  if (!version || *version < 1) return fail(Problem(422, "must be the number of a version", "version"));
+  return *version;
 }
 
 Outcome<bool> wants_partial(const Request& request) {
@@ -170,11 +169,11 @@ Answer versions(Services& services, const Request& request) {
   bj::array items;
   for (const library::Version& version : found) {
     bj::object item{{"version", version.number}, {"kind", version.by_machine ? "machine" : "edit"}};
-    item["created_by"] = version.created_by ? bj::value(*version.created_by) : bj::value(nullptr);
+    item["created_by"] = text_or_null(version.created_by);
     item["created_at"] = format_time(version.created_at_ms);
     items.push_back(std::move(item));
   }
-  return http::json_response(200, page_json(std::move(items), std::nullopt));
+  return http::json_response(200, page_json(std::move(items)));
 }
 
 // ---- working on them

@@ -1,12 +1,11 @@
 // Recordings in parts.
 
-#include <charconv>
-
 #include <fmt/format.h>
 
 #include "api/v1/common.h"
 #include "base/clock.h"
 #include "base/limits.h"
+#include "base/spelling.h"
 #include "library/uploads.h"
 
 namespace hansard::api::v1 {
@@ -29,9 +28,9 @@ bj::object upload_json(const library::Upload& upload) {
   }
   const int64_t expires_ms = upload.created_at_ms + std::chrono::milliseconds(limits::kUploadAge).count();
   bj::object json{{"id", upload.id}, {"name", upload.name}};
-  json["title"] = upload.title ? bj::value(*upload.title) : bj::value(nullptr);
+  json["title"] = text_or_null(upload.title);
   json["size_bytes"] = upload.size_bytes;
-  json["sha256"] = upload.sha256 ? bj::value(*upload.sha256) : bj::value(nullptr);
+  json["sha256"] = text_or_null(upload.sha256);
   json["part_bytes"] = upload.part_bytes;
   json["part_count"] = upload.part_count();
   json["received_bytes"] = received;
@@ -114,11 +113,9 @@ class PartReceiver : public http::Receiver {
   static Outcome<std::shared_ptr<http::Receiver>> begin(Services& services, const Request& request) {
     TRY(refuse_while_draining(services));
     const library::Upload upload = TRY(existing_upload(services, request));
-    const std::string& text = request.parameters.at(1);
-    int64_t number = 0;
-    const auto [end, error] = std::from_chars(text.data(), text.data() + text.size(), number);
-    const bool good = error == std::errc() && end == text.data() + text.size();
-    if (!good || number < 1 || number > upload.part_count()) {
+    // 0 is no part's.
+    const int64_t number = parse_integer(request.parameters.at(1)).value_or(0);
+    if (number < 1 || number > upload.part_count()) {
       return fail(
           Problem(422, fmt::format("must be the number of a part, 1 to {}", upload.part_count()), "n"));
     }

@@ -20,10 +20,6 @@ int64_t priority_of(const library::File& file, const jobs::JobOptions& options) 
   return is_short ? std::min(options.priority, kShortPriority) : options.priority;
 }
 
-bool at_end(Status status) {
-  return status != Status::queued && status != Status::processing;
-}
-
 // Of an event "transcription.segment".
 std::optional<transcript::Segment> segment_of(const jobs::Event& event) {
   const auto data = json::parse_object(event.data);
@@ -97,21 +93,12 @@ Outcome<std::optional<WaitedJob::Ended>> WaitedJob::ended() {
         }
         return found;
       }));
-  if (job && !at_end(job->status)) return std::optional<Ended>();
+  if (job && !jobs::at_end(job->status)) return std::optional<Ended>();
   ended_ = true;
   if (!job || (job->status == Status::completed && !text)) return fail(Problem(409, "it was deleted"));
   Ended result{*job, std::nullopt};
   if (text) result.document = TRY(transcript::from_json(*text));
   return std::optional(std::move(result));
-}
-
-Outcome<std::shared_ptr<http::Receiver>> begin_waited(Services& services, const Request& request,
-                                                      FormShape shape) {
-  TRY(read<bool>(services, [&](store::Reader& reader) -> Outcome<bool> {
-    TRY(refuse_when_full(services, request, reader, std::nullopt));
-    return true;
-  }));
-  return Upload::begin(services, request, std::move(shape));
 }
 
 Outcome<Job> queue_waited(Services& services, const Request& request, Upload& upload,
@@ -145,6 +132,18 @@ Problem problem_of(const Job& job) {
   if (job.error_code == "FILE_FAILED") return {415, message};
   if (job.error_code == error_code_name(ErrorCode::model_unavailable)) return {503, message};
   return {500, message};
+}
+
+void drop_options_prefix(std::string& field) {
+  constexpr std::string_view kPrefix = "options.";
+  if (field.starts_with(kPrefix)) field.erase(0, kPrefix.size());
+}
+
+Response detail_refusal(const Problem& problem, std::string_view /*request_id*/) {
+  std::string field = problem.field.value_or("");
+  drop_options_prefix(field);
+  const std::string detail = field.empty() ? problem.message : field + ": " + problem.message;
+  return http::json_response(problem.status, json::to_text(bj::object{{"detail", detail}}));
 }
 
 }  // namespace hansard::api::v1

@@ -57,9 +57,6 @@ struct WaitedWork {
   std::string client;     // "openai"
   bool ephemeral = true;  // in no list, erased some time after
 };
-// The form of such a request: refused before its body is taken where the queue is full.
-Outcome<std::shared_ptr<http::Receiver>> begin_waited(Services& services, const Request& request,
-                                                      FormShape shape);
 // Keeps the recording of a form and queues its job, both or neither. Short ones come before what others have
 // queued for later.
 Outcome<jobs::Job> queue_waited(Services& services, const Request& request, Upload& upload,
@@ -67,5 +64,10 @@ Outcome<jobs::Job> queue_waited(Services& services, const Request& request, Uplo
 
 // Why there is no transcript, as a problem.
 Problem problem_of(const jobs::Job& job);
+
+// "options.language" → "language": those routes have options as fields of their own.
+void drop_options_prefix(std::string& field);
+// {"detail": …}, as FastAPI writes it: the shape of refusals under Cesar and whisper-asr-webservice.
+Response detail_refusal(const Problem& problem, std::string_view request_id);
 
 }  // namespace hansard::api::v1

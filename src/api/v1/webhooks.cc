@@ -13,13 +13,6 @@ namespace {
 
 constexpr const char* kBase = "/api/v1/webhooks";
 
-bj::value time_or_null(const std::optional<int64_t>& time_ms) {
-  return time_ms ? bj::value(format_time(*time_ms)) : bj::value(nullptr);
-}
-bj::value text_or_null(const std::optional<std::string>& text) {
-  return text ? bj::value(*text) : bj::value(nullptr);
-}
-
 // Without its secret.
 bj::object to_json(const library::Webhook& webhook) {
   bj::object json{{"id", webhook.id}, {"url", webhook.url}};
@@ -72,7 +65,7 @@ Answer list(Services& services, const Request& request) {
       }));
   bj::array items;
   for (const library::Webhook& webhook : webhooks) items.push_back(to_json(webhook));
-  return http::json_response(200, page_json(std::move(items), std::nullopt));
+  return http::json_response(200, page_json(std::move(items)));
 }
 
 Answer create(Services& services, const Request& request) {
@@ -120,13 +113,12 @@ Answer deliveries(Services& services, const Request& request) {
       }));
   bj::array items;
   for (const library::Delivery& delivery : found) items.push_back(to_json(delivery));
-  std::optional<library::Page> next;
-  if (static_cast<int64_t>(found.size()) == page.limit) {
-    next = page;
-    next->after_key = found.back().created_at_ms;
-    next->after_id = found.back().id;
-  }
-  return http::json_response(200, page_json(std::move(items), next));
+  if (static_cast<int64_t>(found.size()) < page.limit)
+    return http::json_response(200, page_json(std::move(items)));
+  library::Page next = page;
+  next.after_key = found.back().created_at_ms;
+  next.after_id = found.back().id;
+  return http::json_response(200, page_json(std::move(items), library::make_cursor(next)));
 }
 
 }  // namespace
