@@ -59,18 +59,27 @@ Result<void> Decoder::decode_first(std::span<const Passage> passages, const Tran
 Result<void> Decoder::decode_again(const Pcm& pcm, const Passage& passage, const TranscribeOptions& options,
                                    int beam_size, Decoded& result, std::stop_token stop) {
   if (stop.stop_requested()) return fail(ErrorCode::canceled, "Canceled.");
-  const std::vector<EncodingPtr> encoding = TRY(encoder_.encode(
-      pcm, std::span(&passage.pieces, 1), Encoder::Frames::whole, Encoder::Keep::forget, stop));
+  EncodingPtr encoding = result.encoding;
+  const bool whole = frames_for(passage.pieces) == kMostFrames;
+  if (!whole) {
+    encoding = TRY(encoder_.encode(pcm, std::span(&passage.pieces, 1), Encoder::Frames::whole,
+                                   Encoder::Keep::forget, stop))[0];
+  }
   const std::vector<int> prompt = prompt_for(passage, options);
   const int beam = std::max(strategy::kBeam, beam_size);
   for (const float penalty : {1.0F, strategy::kRepetitionPenalty}) {
     if (stop.stop_requested()) return fail(ErrorCode::canceled, "Canceled.");
-    std::vector<Hypothesis> second = TRY(
-        model_.generate(encoding, std::span(&prompt, 1), {.beam_size = beam, .repetition_penalty = penalty}));
-    if (is_better(second[0], result.hypothesis)) {
-      result.hypothesis = std::move(second[0]);
-      result.encoding = encoding[0];
-      result.again = true;
+    // The same beam over the same frames would say the same.
+    const bool tried = penalty == 1.0F && whole && beam == beam_size;
+    if (!tried) {
+      std::vector<Hypothesis> second =
+          TRY(model_.generate(std::span(&encoding, 1), std::span(&prompt, 1),
+                              {.beam_size = beam, .repetition_penalty = penalty}));
+      if (is_better(second[0], result.hypothesis)) {
+        result.hypothesis = std::move(second[0]);
+        result.encoding = encoding;
+        result.again = true;
+      }
     }
     if (!goes_in_circles(result.hypothesis.tokens)) return {};
   }
