@@ -255,6 +255,34 @@ def first_words(program, source, goal):
     return dict(first_s=first, whole_s=whole)
 
 
+def short_lane(program, source, goal):
+    """Ten seconds of speech that come while an hour is in work: when they are taken up."""
+    taken = {}
+    with tempfile.TemporaryDirectory() as folder:
+        short, hour = cut(source, folder, 0, 10), f"{folder}/hour.wav"
+        subprocess.run(["ffmpeg", "-v", "error", "-stream_loop", "-1", "-i", source, "-t", "3600", "-ac", "1", "-ar", "16000",
+                        hour], check=True)
+        for slots in (2, 1):
+            with serving(program, TRANSCRIPTION_WORKERS=str(slots)) as server:
+                long = server.submit(hour)
+                for name, _ in server.events(long):
+                    if name == "transcription.segment":
+                        break
+                job = server.submit(short)
+                began = time.monotonic()
+                while json.loads(server.get(f"/api/v1/transcriptions/{job}")[1])["status"] == "queued":
+                    time.sleep(0.01)
+                taken[slots] = time.monotonic() - began
+                server.wait(job)
+                done = time.monotonic() - began
+                before = json.loads(server.get(f"/api/v1/transcriptions/{long}")[1])
+                assert before["status"] in ("queued", "processing"), "too short"
+    goal("short lane", taken[2] <= 2,
+         f"10 s of speech behind an hour are taken up after {taken[2]:.2f} s by a second slot, after {taken[1]:.1f} s by the "
+         f"only one, between two groups, and completed after {done:.1f} s; at most 2 by a second")
+    return dict(second_slot_s=taken[2], only_slot_s=taken[1], only_slot_done_s=done)
+
+
 def overhead(program, source, goal, rounds):
     with tempfile.TemporaryDirectory() as folder:
         path = cut(source, folder, 0, 120)
@@ -318,5 +346,5 @@ def measure(folder, source, rounds, goal):
         small = cut(source, cuts, 0, 3)
         return dict(start=start_and_stop(program, queue_bench, rounds, goal), followers=followers(program, small, goal),
                     requests=requests(program, paced, source, rounds, goal), upload=upload(program, min(rounds, 3), goal),
-                    first_words=first_words(program, source, goal), overhead=overhead(program, source, goal, rounds),
+                    first_words=first_words(program, source, goal), short_lane=short_lane(program, source, goal), overhead=overhead(program, source, goal, rounds),
                     warm=warm_engine(program, source, goal))

@@ -105,6 +105,8 @@ constexpr std::array kKeys{
               "A job whose holder said nothing for so long is given to another."},
     ConfigKey{"TRANSCRIPTION_LEASE_RENEW_INTERVAL", Kind::duration, "0s", "0s..24h", false,
               "How often a holder says so; 0s: a third of the lease."},
+    ConfigKey{"TRANSCRIPTION_SHORT_LANE", Kind::boolean, "true", "true|false", false,
+              "A long job makes way between two groups for a recording of a minute at most, once a minute."},
     ConfigKey{"TRANSCRIPTION_STOP_TIMEOUT", Kind::duration, "30s", "0s..24h", false,
               "How long running jobs may go on when the server stops; 0s: to their end."},
     ConfigKey{"HF_TOKEN", Kind::text, "", "", true, "The model hub's token, for models that need one."},

@@ -67,6 +67,10 @@ inline constexpr int kJobFailures = 3;
 inline constexpr std::chrono::milliseconds kJobBackoff = 5s;
 // A job that was in work at so many ends of the server may be the cause of them.
 inline constexpr int kJobRecoveries = 20;
+// A recording that is transcribed in a few seconds: a job in work makes way for it, but not more often than
+// this.
+inline constexpr std::chrono::seconds kShortRecording = 60s;
+inline constexpr std::chrono::seconds kMakeWayInterval = 60s;
 
 // ---- http
 // Cookies and tokens of a proxy fit; more is no browser's.

@@ -155,7 +155,8 @@ Result<ServerSettings> read_server_settings(const Config& config) {
   settings.slots = {.count = static_cast<int>(config.integer("TRANSCRIPTION_WORKERS")),
                     .poll_interval = milliseconds(config, "TRANSCRIPTION_QUEUE_POLL_INTERVAL"),
                     .lease = milliseconds(config, "TRANSCRIPTION_LEASE_TIMEOUT"),
-                    .renew_interval = milliseconds(config, "TRANSCRIPTION_LEASE_RENEW_INTERVAL")};
+                    .renew_interval = milliseconds(config, "TRANSCRIPTION_LEASE_RENEW_INTERVAL"),
+                    .short_lane = config.boolean("TRANSCRIPTION_SHORT_LANE")};
   // 0s: as long as it takes.
   settings.stop_timeout = milliseconds(config, "TRANSCRIPTION_STOP_TIMEOUT");
   if (settings.stop_timeout == 0ms) settings.stop_timeout = 365 * 24h;

@@ -50,13 +50,14 @@ std::string diarization_cause(ErrorCode code) {
 struct Slots::Run {
   Fence fence;
   std::stop_source stop;
+  std::optional<std::string> goes_first;  // the short job for which it was stopped; of the slot's thread
 };
 
 // Passes on what the pipeline says, and keeps the time of each stage.
 class SlotObserver : public pipeline::Observer {
  public:
-  SlotObserver(const Job& job, const Fence& fence, Workshop& workshop)
-      : job_(job), fence_(fence), workshop_(workshop) {}
+  SlotObserver(const Job& job, const Fence& fence, Workshop& workshop, std::function<void()> between_groups)
+      : job_(job), fence_(fence), workshop_(workshop), between_groups_(std::move(between_groups)) {}
 
   void progress(pipeline::Stage stage, double fraction, double /*within*/) override {
     const auto now = Clock::now();
@@ -81,7 +82,10 @@ class SlotObserver : public pipeline::Observer {
           if (!written) log::warning("jobs: progress was not written: {}", written.error().message);
         });
   }
-  void words(const std::vector<transcript::Word>& words) override { workshop_.hub.words(job_, words); }
+  void words(const std::vector<transcript::Word>& words) override {
+    workshop_.hub.words(job_, words);
+    between_groups_();
+  }
 
   // By stage, so far.
   std::map<std::string, double> stage_seconds() const {
@@ -102,6 +106,7 @@ class SlotObserver : public pipeline::Observer {
   const Job& job_;
   const Fence& fence_;
   Workshop& workshop_;
+  const std::function<void()> between_groups_;
   const Clock::time_point started_ = Clock::now();
   Clock::time_point since_ = started_;
   Clock::time_point told_;
@@ -120,10 +125,10 @@ class Slots::Slot {
     for (;;) {
       {
         std::unique_lock lock(slots_.mutex_);
-        if (slots_.draining_) return;
+        if (slots_.draining_ && !next_) return;
         seen = slots_.wakes_;
       }
-      const std::optional<Job> job = claim_next();
+      const std::optional<Job> job = next_ ? std::exchange(next_, std::nullopt) : claim_next();
       if (job) {
         work(*job);
         continue;
@@ -159,9 +164,11 @@ class Slots::Slot {
     if (!still_held(run->fence)) run->stop.request_stop();
     workshop_.hub.begin(job);
     if (workshop_.on_claim) workshop_.on_claim();
-    SlotObserver observer(job, run->fence, workshop_);
+    SlotObserver observer(job, run->fence, workshop_, [&] { make_way(job, *run); });
     const Result<Completion> result = attempt(job, *run, observer);
     const bool held = settle(job, *run, result);
+    if (run->goes_first) slots_.short_lane_.left(*run->goes_first);
+    if (!run->goes_first) slots_.short_lane_.forget(job.id);
     if (workshop_.on_end) {
       workshop_.on_end({.error = result ? std::nullopt : std::optional(result.error()),
                         .held = held,
@@ -173,6 +180,18 @@ class Slots::Slot {
     const std::lock_guard lock(slots_.mutex_);
     slots_.running_.erase(job.id);
     slots_.changed_.notify_all();
+  }
+
+  // Between two groups of a job: where a short one waits, the run ends here, and goes on after that.
+  void make_way(const Job& job, Run& run) {
+    if (!slots_.options_.short_lane || run.goes_first || run.stop.stop_requested()) return;
+    auto waiting = slots_.short_lane_.enter(workshop_.store, job);
+    if (!waiting) {
+      return log::warning("jobs: the short lane: {} {}", waiting.error().message, waiting.error().detail);
+    }
+    if (!*waiting) return;
+    run.goes_first = std::move(*waiting);
+    run.stop.request_stop();
   }
 
   bool still_held(const Fence& fence) {
@@ -271,13 +290,19 @@ class Slots::Slot {
         held = TRY(complete(transaction, run.fence, *result));
       } else if (result.error().code == ErrorCode::canceled && run.stop.stop_requested()) {
         // A canceled job is no longer held, so this changes nothing then.
-        held = TRY(release(transaction, run.fence));
+        const bool goes_on = run.goes_first && !draining();
+        held = TRY(release(transaction, run.fence,
+                           goes_on ? "A short recording went first." : "The server was stopped."));
+        if (goes_on) {
+          next_ = TRY(claim_one(transaction, *run.goes_first, name_, slots_.options_.lease.count()));
+        }
       } else {
         held = TRY(fail_attempt(transaction, run.fence, result.error()));
       }
       return {};
     });
     if (!written) {
+      next_.reset();
       // The lease runs out, and the job is done again out of its artifacts.
       log::error("{}: attempt {} could not be written: {} {}", job.id, job.attempt, written.error().message,
                  written.error().detail);
@@ -292,9 +317,15 @@ class Slots::Slot {
     return written && held;
   }
 
+  bool draining() const {
+    const std::lock_guard lock(slots_.mutex_);
+    return slots_.draining_;
+  }
+
   Slots& slots_;
   Workshop& workshop_;
   const std::string name_;
+  std::optional<Job> next_;  // claimed when the last one made way
   std::unique_ptr<engine::Provider> provider_;
   engine::EngineOptions provider_options_;
 };

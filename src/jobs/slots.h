@@ -17,6 +17,7 @@
 #include "blob/blob.h"
 #include "jobs/hub.h"
 #include "jobs/scheduler_policy.h"
+#include "jobs/short_lane.h"
 #include "jobs/state.h"
 #include "pipeline/pipeline.h"
 
@@ -27,6 +28,7 @@ struct SlotOptions {
   std::chrono::milliseconds poll_interval{2000};
   std::chrono::milliseconds lease{std::chrono::minutes(10)};
   std::chrono::milliseconds renew_interval{0};  // 0: a third of the lease
+  bool short_lane = true;                       // jobs in work make way for short ones
 };
 
 // How an attempt at a job ended.
@@ -83,6 +85,7 @@ class Slots {
   SlotOptions options_;
   Workshop workshop_;
   const std::string instance_;
+  ShortLane short_lane_;
 
   mutable std::mutex mutex_;
   std::condition_variable_any changed_;

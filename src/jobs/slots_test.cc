@@ -33,6 +33,8 @@ struct Script {
   std::atomic<bool> hangs = false;  // transcribe() waits for its stop
   std::binary_semaphore began{0};   // transcribe() was called, while it hangs
   std::atomic<int> transcribed = 0;
+  int groups = 1;                           // of each recording
+  std::function<void(int group)> on_group;  // called before a group is given
 };
 
 class FakeProvider : public engine::Provider {
@@ -46,12 +48,14 @@ class FakeProvider : public engine::Provider {
   Result<engine::Plan> plan(const Pcm& pcm, const engine::PlanRequest&, engine::Sink&,
                             std::stop_token) override {
     engine::Plan plan;
-    plan.windows = {{{{0, pcm.sample_count()}}, "en"}};
-    plan.groups = {{0, 1}};
+    for (int group = 0; group < script_.groups; ++group) {
+      plan.windows.push_back({{{0, pcm.sample_count()}}, "en"});
+      plan.groups.push_back({group, 1});
+    }
     plan.language = "en";
     return plan;
   }
-  Result<void> transcribe(const Pcm&, const engine::TranscribeRequest&, engine::Sink& sink,
+  Result<void> transcribe(const Pcm&, const engine::TranscribeRequest& request, engine::Sink& sink,
                           std::stop_token stop) override {
     if (script_.hangs) {
       script_.began.release();
@@ -66,9 +70,15 @@ class FakeProvider : public engine::Provider {
       return fail(ErrorCode::engine_crashed, "the engine process died");
     }
     ++script_.transcribed;
-    engine::GroupText text;
-    text.windows = {{"en", {}, -0.1, 0, false, {{0.1, 0.4, " Hello", 0.9F}, {0.5, 0.8, " there.", 0.9F}}}};
-    return sink.group(text);
+    for (const int group : request.groups) {
+      if (stop.stop_requested()) return fail(ErrorCode::canceled, "canceled");
+      if (script_.on_group) script_.on_group(group);
+      engine::GroupText text;
+      text.group = group;
+      text.windows = {{"en", {}, -0.1, 0, false, {{0.1, 0.4, " Hello", 0.9F}, {0.5, 0.8, " there.", 0.9F}}}};
+      TRY(sink.group(text));
+    }
+    return {};
   }
   Result<std::string> voices(const Pcm&, const engine::VoicesRequest&, engine::Sink&,
                              std::stop_token) override {
@@ -128,8 +138,17 @@ class SlotsModel : public testing::Test {
       return {};
     });
     hub_ = std::make_unique<Hub>(*store_);
+    open_slots({.poll_interval = 50ms});
+  }
+  ~SlotsModel() override {
+    slots_->drain(0ms);
+    // The store's thread tells them until the last write is answered.
+    store_.reset();
+  }
+
+  void open_slots(const SlotOptions& options) {
     slots_ = std::make_unique<Slots>(
-        SlotOptions{.poll_interval = 50ms},
+        options,
         Workshop{.store = *store_,
                  .blobs = *blobs_,
                  .hub = *hub_,
@@ -145,27 +164,22 @@ class SlotsModel : public testing::Test {
                  .on_claim = [this] { ++claims_; },
                  .on_end = [this](const AttemptReport& report) { reports_.push_back(report); }});
   }
-  ~SlotsModel() override {
-    slots_->drain(0ms);
-    // The store's thread tells them until the last write is answered.
-    store_.reset();
-  }
 
   void in(const store::Store::Work& work) {
     const auto written = store_->write(work);
     EXPECT_TRUE(written) << written.error().message << written.error().detail;
   }
 
-  std::string enqueue_file(std::string_view bytes, std::string options = "{}") {
+  std::string enqueue_file(std::string_view bytes, std::string options = "{}", double duration_s = 3600) {
     static constexpr Statement kFile{"test.file",
                                      "INSERT INTO files (id, user_id, title, kind, status, blob, size_bytes, "
-                                     "sha256, created_at, updated_at) "
-                                     "VALUES ($1, 'ann', 'tone', 'audio', 'ready', $1, 1, $2, 1, 1)"};
+                                     "sha256, duration_seconds, created_at, updated_at) "
+                                     "VALUES ($1, 'ann', 'tone', 'audio', 'ready', $1, 1, $2, $3, 1, 1)"};
     const std::string name = fmt::format("file_{}", ++files_);
     EXPECT_TRUE(blobs_->put(name, bytes));
     std::string id;
     in([&](Transaction& transaction) -> Result<void> {
-      TRY(transaction.change(kFile, name, sha256_hex(bytes)));
+      TRY(transaction.change(kFile, name, sha256_hex(bytes), duration_s));
       id = TRY(enqueue(transaction, {.user_id = "ann", .file_id = name, .title = "tone", .options = options}))
                .id;
       return {};
@@ -331,6 +345,73 @@ TEST_F(SlotsModel, DrainPutsBackWhatRunsAndClaimsNothing) {
   EXPECT_EQ(job(running).status, Status::queued);
   EXPECT_EQ(job(running).failures + job(running).crashes + job(running).recoveries, 0);
   EXPECT_EQ(job(waiting).attempt, 0);
+}
+
+TEST_F(SlotsModel, ALongJobMakesWayOnceForAShortOneAndGoesOn) {
+  script_.groups = 3;
+  std::string first;
+  std::string second;
+  int groups = 0;
+  script_.on_group = [&](int) {
+    ++groups;
+    if (groups == 1) first = enqueue_file(tone(500), "{}", 10);
+    // Of the long one again: it has just made way.
+    if (groups == 5) second = enqueue_file(tone(600), "{}", 10);
+  };
+  const std::string id = enqueue_file(tone(440));
+  slots_->start();
+  const Job done = ended(id);
+  EXPECT_EQ(done.status, Status::completed);
+  EXPECT_EQ(done.attempt, 3);  // claimed, put back, claimed
+  EXPECT_EQ(done.crashes + done.failures + done.recoveries, 0);
+  EXPECT_LE(job(first).completed_at_ms, done.completed_at_ms);
+  EXPECT_EQ(ended(second).status, Status::completed);
+  EXPECT_GE(*job(second).started_at_ms, *done.completed_at_ms);
+  EXPECT_EQ(groups, 9);  // no group twice
+}
+
+TEST_F(SlotsModel, WithoutTheShortLaneNobodyMakesWay) {
+  open_slots({.poll_interval = 50ms, .short_lane = false});
+  script_.groups = 3;
+  std::string other;
+  script_.on_group = [&](int) {
+    if (other.empty()) other = enqueue_file(tone(500), "{}", 10);
+  };
+  const std::string id = enqueue_file(tone(440));
+  slots_->start();
+  EXPECT_EQ(ended(id).attempt, 1);
+  EXPECT_EQ(ended(other).attempt, 1);
+}
+
+TEST_F(SlotsModel, AShortOneMakesNoWay) {
+  script_.groups = 2;
+  std::string other;
+  script_.on_group = [&](int) {
+    if (other.empty()) other = enqueue_file(tone(500), "{}", 10);
+  };
+  const std::string id = enqueue_file(tone(440), "{}", 60);
+  slots_->start();
+  EXPECT_EQ(ended(id).attempt, 1);
+  EXPECT_EQ(ended(other).attempt, 1);
+}
+
+TEST_F(SlotsModel, NobodyMakesWayForALongOneOrALesserPriority) {
+  script_.groups = 2;
+  std::vector<std::string> others;
+  script_.on_group = [&](int) {
+    if (!others.empty()) return;
+    others.push_back(enqueue_file(tone(500), "{}", 61));
+    others.push_back(enqueue_file(tone(600), "{}", 10));
+    static constexpr Statement kLesser{"test.lesser", "UPDATE transcriptions SET priority = 6 WHERE id = $1"};
+    in([&](Transaction& transaction) -> Result<void> {
+      TRY(transaction.change(kLesser, others.back()));
+      return {};
+    });
+  };
+  const std::string id = enqueue_file(tone(440));
+  slots_->start();
+  EXPECT_EQ(ended(id).attempt, 1);
+  for (const std::string& other : others) EXPECT_EQ(ended(other).status, Status::completed);
 }
 
 TEST_F(SlotsModel, ARetryUsesWhatWasComputed) {

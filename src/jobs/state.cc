@@ -269,6 +269,13 @@ Result<int64_t> fail_waiting(Transaction& transaction, std::string_view file_id)
 
 Result<std::optional<Job>> claim(Transaction& transaction, const SchedulerPolicy& policy,
                                  std::string_view claimed_by, int64_t lease_ms) {
+  const std::optional<std::string> id = TRY(policy.next(transaction, transaction.now_ms()));
+  if (!id) return std::optional<Job>();
+  return claim_one(transaction, *id, claimed_by, lease_ms);
+}
+
+Result<std::optional<Job>> claim_one(Transaction& transaction, std::string_view id,
+                                     std::string_view claimed_by, int64_t lease_ms) {
   static constexpr Statement kClaim{
       "jobs.claim",
       "UPDATE transcriptions SET status = 'processing', claimed_by = $2, claim_expires_at = $3, attempt = "
@@ -280,9 +287,7 @@ Result<std::optional<Job>> claim(Transaction& transaction, const SchedulerPolicy
                                         "user_id, status, attempt, request, started_at) "
                                         "VALUES ($1, $2, $3, 'processing', $4, $5, $6)"};
   const int64_t now = transaction.now_ms();
-  const std::optional<std::string> id = TRY(policy.next(transaction, now));
-  if (!id) return std::optional<Job>();
-  const auto row = TRY(transaction.row(kClaim, *id, claimed_by, now + lease_ms, now));
+  const auto row = TRY(transaction.row(kClaim, id, claimed_by, now + lease_ms, now));
   if (!row) return std::optional<Job>();
   Job job = job_from(*row);
   TRY(transaction.change(kExecution, make_id("exec", now), job.id, job.user_id, job.attempt, job.options,
@@ -365,8 +370,8 @@ Result<bool> fail_attempt(Transaction& transaction, const Fence& fence, const Er
   return fail_held(transaction, fence, error_code_name(error.code), error.message);
 }
 
-Result<bool> release(Transaction& transaction, const Fence& fence) {
-  return put_back(transaction, fence, "queued", transaction.now_ms(), {}, "The server was stopped.");
+Result<bool> release(Transaction& transaction, const Fence& fence, std::string_view why) {
+  return put_back(transaction, fence, "queued", transaction.now_ms(), {}, why);
 }
 
 Result<bool> cancel(Transaction& transaction, std::string_view id) {

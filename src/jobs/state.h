@@ -36,6 +36,9 @@ Result<int64_t> fail_waiting(store::Transaction& transaction, std::string_view f
 // queued → processing, with an execution row. Nothing where nothing can be claimed.
 Result<std::optional<Job>> claim(store::Transaction& transaction, const SchedulerPolicy& policy,
                                  std::string_view claimed_by, int64_t lease_ms);
+// The same for this one job.
+Result<std::optional<Job>> claim_one(store::Transaction& transaction, std::string_view id,
+                                     std::string_view claimed_by, int64_t lease_ms);
 
 // Of the holder, while it works.
 Result<bool> renew(store::Transaction& transaction, const Fence& fence, int64_t lease_ms);
@@ -62,8 +65,9 @@ Result<bool> complete(store::Transaction& transaction, const Fence& fence, const
 // and up to the limits of limits.h; processing → failed for all else.
 Result<bool> fail_attempt(store::Transaction& transaction, const Fence& fence, const Error& error);
 
-// processing → queued, and counts as nothing: the server stops.
-Result<bool> release(store::Transaction& transaction, const Fence& fence);
+// processing → queued, and counts as nothing: the server stops, or a short recording goes first. `why` is
+// what its execution says.
+Result<bool> release(store::Transaction& transaction, const Fence& fence, std::string_view why);
 
 // queued | processing → canceled. False where it was at an end already.
 Result<bool> cancel(store::Transaction& transaction, std::string_view id);
@@ -81,9 +85,9 @@ Result<int64_t> cancel_ephemeral(store::Transaction& transaction);
 // Reading.
 Result<std::optional<Job>> find(store::Reader& reader, std::string_view id);
 
-// Adds an event row of this user and a delivery for each of the webhooks that want it, and tells the listeners
-// (channels "events" and "webhooks"). `data` is a JSON object. `ephemeral`: for who follows its subject alone,
-// and no webhook.
+// Adds an event row of this user and a delivery for each of the webhooks that want it, and tells the
+// listeners (channels "events" and "webhooks"). `data` is a JSON object. `ephemeral`: for who follows its
+// subject alone, and no webhook.
 Result<void> add_event(store::Transaction& transaction, std::string_view user_id, std::string_view name,
                        std::string_view subject_id, std::string_view data, bool ephemeral = false);
 

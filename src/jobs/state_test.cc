@@ -219,7 +219,7 @@ TEST_F(States, EveryOperationInEveryStateDoesWhatTheDiagramSays) {
                   const Fence& f) { return fail_attempt(t, f, {ErrorCode::media_unreadable, "m", ""}); }},
       {"crash", [](Transaction& t,
                    const Fence& f) { return fail_attempt(t, f, {ErrorCode::engine_crashed, "m", ""}); }},
-      {"release", [](Transaction& t, const Fence& f) { return release(t, f); }},
+      {"release", [](Transaction& t, const Fence& f) { return release(t, f, "test"); }},
       {"cancel", [](Transaction& t, const Fence& f) { return cancel(t, f.id); }}};
   const std::map<std::string, Status> ends{{"renew", Status::processing},   {"progress", Status::processing},
                                            {"complete", Status::completed}, {"fail", Status::failed},
@@ -229,7 +229,7 @@ TEST_F(States, EveryOperationInEveryStateDoesWhatTheDiagramSays) {
     queue();
     if (status == Status::queued) {
       const Job held = *claim_one();  // and back, so that there is a stale fence
-      get<bool>([&](Transaction& t) { return release(t, fence(held)); });
+      get<bool>([&](Transaction& t) { return release(t, fence(held), "test"); });
       return fence(held);
     }
     const Fence held = fence(*claim_one());
@@ -369,7 +369,7 @@ TEST_F(States, EveryStatementFindsItsRowsByAnIndex) {
     EXPECT_TRUE(TRY(complete(t, done, {.document = "{}", .output_key = "k"})));
     EXPECT_TRUE(TRY(fail_attempt(t, TRY(begin()), {ErrorCode::network, "m", ""})));
     EXPECT_TRUE(TRY(fail_attempt(t, TRY(begin()), {ErrorCode::unsupported_media, "m", ""})));
-    EXPECT_TRUE(TRY(release(t, TRY(begin()))));
+    EXPECT_TRUE(TRY(release(t, TRY(begin()), "test")));
     EXPECT_TRUE(TRY(cancel(t, TRY(begin()).id)));
     TRY(release_waiting(t, "file_1"));
     TRY(fail_waiting(t, "file_1"));
