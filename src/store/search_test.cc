@@ -122,8 +122,7 @@ TEST_P(StoreSearch, AnEditReplacesWhatIsFoundWithItsTransaction) {
 TEST_P(StoreSearch, PagesHoldEveryHitOnce) {
   std::vector<std::string> texts;
   for (size_t i = 0; i < 1100; ++i) texts.push_back(fmt::format("word{} {}", std::string(i % 7, '.'), i));
-  for (size_t i = 0; i < 1100; i += 3)
-    texts[i] += " word and more of the words that are said";
+  for (size_t i = 0; i < 1100; i += 3) texts[i] += " word and more of the words that are said";
   add("tr_1", texts);
   add("tr_2", {"another word"}, "user_bob");
   std::set<std::string> seen;
