@@ -206,13 +206,13 @@ Result<BackupSummary> ask_for_backup(const fs::path& data_folder, int out_fd,
   }
 }
 
-Result<bj::object> ask_server(const fs::path& data_folder, bj::object message) {
+Result<bj::object> ask_server(const fs::path& data_folder, const bj::object& message) {
   Channel channel(TRY(connect_to(data_folder)));
   const auto left = [](const Error& error) {
     return fail(ErrorCode::network, "the server ended meanwhile; try again", error.detail);
   };
   if (const auto sent = channel.send(message); !sent) return left(sent.error());
-  const auto answer = channel.receive(kAnswerTime);
+  auto answer = channel.receive(kAnswerTime);
   if (!answer) return left(answer.error());
   if (!*answer) return fail(ErrorCode::conflict, "the server does not answer; try again");
   TRY(check_done((*answer)->header));

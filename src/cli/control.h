@@ -38,6 +38,7 @@ Result<library::BackupSummary> ask_for_backup(const std::filesystem::path& data_
 
 // Has the server do one of its commands. Errors: conflict where no server answers, network where it ends
 // meanwhile, and the command's own.
-Result<json::bj::object> ask_server(const std::filesystem::path& data_folder, json::bj::object message);
+Result<json::bj::object> ask_server(const std::filesystem::path& data_folder,
+                                    const json::bj::object& message);
 
 }  // namespace hansard::cli

@@ -14,7 +14,6 @@
 namespace hansard::library {
 
 using store::Reader;
-using store::Row;
 using store::Statement;
 using store::Transaction;
 

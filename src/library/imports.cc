@@ -17,7 +17,6 @@ namespace hansard::library {
 namespace {
 
 using store::Reader;
-using store::Row;
 using store::Statement;
 using store::Transaction;
 using Clock = std::chrono::steady_clock;

@@ -76,7 +76,7 @@ Result<std::optional<Profile>> set_default_profile(Transaction& transaction, std
       "profiles.set_default",
       "UPDATE profiles SET is_default = 1, updated_at = $3 WHERE user_id = $1 AND id "
       "= $2 RETURNING " PROFILE_COLUMNS};
-  const auto before = TRY(find_profile(transaction, user_id, id));
+  auto before = TRY(find_profile(transaction, user_id, id));
   if (!before || before->is_default) return before;
   TRY(transaction.change(kNone, user_id, id, transaction.now_ms()));
   return profile_if(TRY(transaction.row(kDefault, user_id, id, transaction.now_ms())));

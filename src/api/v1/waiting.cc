@@ -107,7 +107,7 @@ Outcome<Job> queue_waited(Services& services, const Request& request, Upload& up
   if (work.ephemeral)
     file.ephemeral_until_ms =
         services.store.now_ms() + std::chrono::milliseconds(limits::kEphemeralAge).count();
-  const Job job = TRY(write<Job>(services, [&](store::Transaction& transaction) -> Outcome<Job> {
+  Job job = TRY(write<Job>(services, [&](store::Transaction& transaction) -> Outcome<Job> {
     TRY(refuse_when_full(services, request, transaction, file.duration_s));
     TRY(library::insert_file(transaction, file));
     return TRY(jobs::enqueue(transaction, {.user_id = file.user_id,
