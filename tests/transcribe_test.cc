@@ -4,10 +4,12 @@
 
 #include <algorithm>
 #include <fstream>
+#include <map>
 #include <set>
 #include <sstream>
 
 #include "base/json.h"
+#include "base/process.h"
 #include "base/test_server.h"
 #include "program.h"
 
@@ -88,6 +90,32 @@ TEST_F(TranscribeModel, TellsTheTwoSpeakersOfAConversation) {
   }
   EXPECT_GT(changes, 4);
   EXPECT_GT(document.at("words").as_array().size(), 60U);
+}
+
+TEST_F(TranscribeModel, EachChannelIsASpeaker) {
+  // One reads Dickens in the left channel, two talk in the right one.
+  const fs::path both = folder_ / "both.wav";
+  const Result<ChildOutput> made = run_child(
+      {.argv = {"ffmpeg", "-v", "error", "-t", "12", "-i", recording("two_cities.wav"), "-ss", "5", "-t",
+                "12", "-i", recording("endgame_nagg_nell.wav"), "-filter_complex",
+                "[0:a]aresample=16000,pan=mono|c0=c0[l];[1:a]aresample=16000,pan=mono|c0=c0[r];[l][r]amerge",
+                both.string()}},
+      std::chrono::seconds(60), 1 << 20);
+  ASSERT_TRUE(made && made->exit.ok()) << (made ? made->standard_error : made.error().message);
+  const ProgramResult result = run({"transcribe", both, "--multichannel", "--format", "json"});
+  ASSERT_EQ(result.exit_code, 0) << result.err;
+  const bj::object document = bj::parse(result.out).as_object();
+  std::map<std::string, std::string> said;
+  for (const bj::value& word : document.at("words").as_array()) {
+    said[std::string(word.at("speaker").as_string())] += " " + std::string(word.at("word").as_string());
+  }
+  ASSERT_EQ(said.size(), 2U);
+  EXPECT_NE(lower_words(said["SPEAKER_00"]).find("best of times"), std::string::npos) << said["SPEAKER_00"];
+  EXPECT_EQ(lower_words(said["SPEAKER_01"]).find("best of times"), std::string::npos) << said["SPEAKER_01"];
+  EXPECT_GT(said["SPEAKER_01"].size(), 20U);
+  const ProgramResult refused = run({"transcribe", both, "--multichannel", "--num-speakers", "3"});
+  EXPECT_EQ(refused.exit_code, 2);
+  EXPECT_NE(refused.err.find("each channel a speaker"), std::string::npos) << refused.err;
 }
 
 TEST_F(TranscribeModel, TimesNeverDecreaseAndLieWithinTheMedia) {

@@ -54,6 +54,8 @@ inline constexpr uint64_t kDiskReserveBytes = 64ULL << 20;
 // ---- speakers
 // More people than this are not told apart by any model; a larger number is a slip of the finger.
 inline constexpr int kSpeakers = 100;
+// Each channel that is a speaker has a spool of its own; tables and consoles record no more.
+inline constexpr int kChannels = 16;
 
 // ---- retries of one run
 // An engine that died so often over one recording will die again.

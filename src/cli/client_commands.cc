@@ -150,6 +150,7 @@ bj::object options_of(const SubmitArguments& arguments) {
   give("max_speakers", arguments.max_speakers);
   give("priority", arguments.priority);
   if (!arguments.diarize) options["diarization"] = false;
+  if (arguments.multichannel) options["multichannel"] = true;
   if (arguments.no_cache) options["no_cache"] = true;
   return options;
 }

@@ -25,6 +25,7 @@ struct SubmitArguments {
   std::optional<int> max_speakers;
   std::optional<int> priority;
   bool diarize = true;
+  bool multichannel = false;
   bool no_cache = false;
 };
 // Prints each job's id as it is accepted. With `wait` it follows each to its end, and the exit code is that

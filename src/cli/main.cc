@@ -148,6 +148,10 @@ void add_transcript_options(CLI::App* command, CommandLine& line) {
   command->add_option("--num-speakers", line.raw.num_speakers, "Exactly so many speakers")->group(speakers);
   command->add_option("--min-speakers", line.raw.min_speakers, "At least so many")->group(speakers);
   command->add_option("--max-speakers", line.raw.max_speakers, "At most so many")->group(speakers);
+  command
+      ->add_flag("--multichannel", options.multichannel,
+                 "Each channel of the recording is a speaker, as on two-way telephone recordings")
+      ->group(speakers);
 
   const char* range = "Part of the recording (90s, 30m, 1:02:03)";
   command->add_option("--start-time", line.raw.start_time, "Begin here")->group(range);
@@ -283,6 +287,7 @@ void add_client(CLI::App& app, CommandLine& line) {
   submit->add_option("--num-speakers", line.submit.num_speakers, "Exactly so many speakers");
   submit->add_option("--min-speakers", line.submit.min_speakers, "At least so many");
   submit->add_option("--max-speakers", line.submit.max_speakers, "At most so many");
+  submit->add_flag("--multichannel", line.submit.multichannel, "Each channel of the recording is a speaker");
   submit->add_option("--priority", line.submit.priority, "0 to 9, lower first [5]");
   submit->add_flag("--no-cache", line.submit.no_cache, "Neither use nor keep intermediate results");
 

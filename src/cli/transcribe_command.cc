@@ -73,6 +73,10 @@ Result<void> apply_speakers(const RawTranscribeFlags& flags, TranscribeArguments
   if (counted && !arguments.pipeline.diarize) {
     return fail(ErrorCode::invalid_request, "a number of speakers makes no sense with --no-diarize");
   }
+  if (counted && arguments.pipeline.multichannel) {
+    return fail(ErrorCode::invalid_request,
+                "--multichannel makes each channel a speaker; a number of speakers makes no sense with it");
+  }
   if (flags.num_speakers && (flags.min_speakers || flags.max_speakers)) {
     return fail(ErrorCode::invalid_request,
                 "use --num-speakers, or --min-speakers and --max-speakers, not both");

@@ -137,6 +137,8 @@ const std::map<std::string_view, Take>& takers() {
        [](const bj::value& v, JobOptions& o) { return take_speakers(v, o.pipeline.speakers.least); }},
       {"max_speakers",
        [](const bj::value& v, JobOptions& o) { return take_speakers(v, o.pipeline.speakers.most); }},
+      {"multichannel",
+       [](const bj::value& v, JobOptions& o) { return take_truth(v, o.pipeline.multichannel); }},
       {"start_time",
        [](const bj::value& v, JobOptions& o) { return take_seconds(v, o.pipeline.range.start_s); }},
       {"end_time",
@@ -194,6 +196,9 @@ tl::expected<JobOptions, OptionProblem> parse_options(const bj::object& options)
   if ((count.exact || count.least || count.most) && !result.pipeline.diarize) {
     return refuse("diarization", "is off, so a number of speakers makes no sense");
   }
+  if ((count.exact || count.least || count.most) && result.pipeline.multichannel) {
+    return refuse("multichannel", "makes each channel a speaker, so a number of speakers makes no sense");
+  }
   const media::Range& range = result.pipeline.range;
   if (range.end_s && *range.end_s <= range.start_s) return refuse("end_time", "must come after start_time");
   return result;
@@ -224,6 +229,7 @@ bj::object to_json(const JobOptions& options) {
   if (run.speakers.exact) json["num_speakers"] = *run.speakers.exact;
   if (run.speakers.least) json["min_speakers"] = *run.speakers.least;
   if (run.speakers.most) json["max_speakers"] = *run.speakers.most;
+  json["multichannel"] = run.multichannel;
   json["start_time"] = run.range.start_s;
   if (run.range.end_s) json["end_time"] = *run.range.end_s;
   json["word_timestamps"] = options.word_timestamps;

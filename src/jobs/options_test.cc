@@ -105,8 +105,10 @@ TEST(Options, WrittenDownTheyAreTheSameAgain) {
                          {"beam_size", 5},         {"word_timestamps", false},
                          {"initial_prompt", "Ah"}, {"hotwords", {"Clov"}},
                          {"priority", 2},          {"vad", {{"threshold", 0.25}, {"min_silence_ms", 300}}}};
+  const bj::object channels{{"multichannel", true}, {"diarization", false}};
   for (const bj::object& options :
-       {given, bj::object{{"vad", false}, {"diarization", false}, {"num_speakers", nullptr}}, bj::object()}) {
+       {given, channels, bj::object{{"vad", false}, {"diarization", false}, {"num_speakers", nullptr}},
+        bj::object()}) {
     const auto parsed = parse_options(options);
     ASSERT_TRUE(parsed) << parsed.error().message;
     const bj::object written = to_json(*parsed);

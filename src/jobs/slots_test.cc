@@ -347,6 +347,20 @@ TEST_F(SlotsModel, DrainPutsBackWhatRunsAndClaimsNothing) {
   EXPECT_EQ(job(waiting).attempt, 0);
 }
 
+TEST_F(SlotsModel, EachChannelIsASpeaker) {
+  // Two channels, of which neither is a copy of the other.
+  std::string stereo = tone(440);
+  stereo[22] = 2;
+  slots_->start();
+  const Job done = ended(enqueue_file(stereo, R"({"multichannel":true})"));
+  EXPECT_EQ(done.status, Status::completed) << done.error_message.value_or("");
+  EXPECT_EQ(done.speaker_count, 2);
+  EXPECT_NE(document(done.id).find("SPEAKER_01"), std::string::npos);
+  EXPECT_EQ(script_.transcribed, 2);
+  // One channel is one speaker.
+  EXPECT_EQ(ended(enqueue_file(tone(500), R"({"multichannel":true})")).speaker_count, 1);
+}
+
 TEST_F(SlotsModel, ALongJobMakesWayOnceForAShortOneAndGoesOn) {
   script_.groups = 3;
   std::string first;

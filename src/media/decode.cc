@@ -129,12 +129,14 @@ bool has_gaps(const Info& info) {
 // ffmpeg's filters for the downmix and the sampling rate. Known layouts are mixed by ffmpeg's weights (after
 // ITU-R BS.775: the centre, where speech is, weighs most; the subwoofer nothing). Many channels without a
 // layout are so many microphones: ffmpeg would guess a layout, and drop the one it takes for a subwoofer.
-std::string filters(const Info& info) {
+std::string filters(const Info& info, std::optional<int> channel) {
   std::string mix;
-  if (info.channels > 2 && info.channel_layout.empty()) {
+  if (channel) {
+    mix = fmt::format("pan=mono|c0=c{},", *channel);
+  } else if (info.channels > 2 && info.channel_layout.empty()) {
     mix = "pan=mono|c0=";
-    for (int channel = 0; channel < info.channels; ++channel) {
-      mix += fmt::format("{}{:.9f}*c{}", channel == 0 ? "" : "+", 1.0 / info.channels, channel);
+    for (int each = 0; each < info.channels; ++each) {
+      mix += fmt::format("{}{:.9f}*c{}", each == 0 ? "" : "+", 1.0 / info.channels, each);
     }
     mix += ",";
   }
@@ -215,15 +217,17 @@ uint64_t decode_cpu_seconds(const Info& info) {
                   limits::kDecodeCpuSecondsLeast);
 }
 
-ChildOptions sound_decoder(int fd, const Info& info) {
+ChildOptions sound_decoder(int fd, const Info& info, std::optional<int> channel) {
   return ffmpeg_child(
       "ffmpeg", fd, decode_cpu_seconds(info),
-      {"-nostdin", "-filter_threads", "1", "-map", "0:a:0", "-vn", "-sn", "-dn", "-af", filters(info), "-ac",
-       "1", "-ar", fmt::to_string(kSampleRate), "-f", "s16le", "pipe:1"});
+      {"-nostdin", "-filter_threads", "1", "-map", "0:a:0", "-vn", "-sn", "-dn", "-af",
+       filters(info, channel), "-ac", "1", "-ar", fmt::to_string(kSampleRate), "-f", "s16le", "pipe:1"});
 }
 
-Result<Spool> decode(int fd, const Info& info, const Range& range, const std::filesystem::path& folder,
-                     const std::function<void(double)>& progress, const std::stop_token& stop) {
+Result<Spool> decode(int fd, const Info& info, const Selection& selection,
+                     const std::filesystem::path& folder, const std::function<void(double)>& progress,
+                     const std::stop_token& stop) {
+  const Range& range = selection.range;
   TRY(check_range(info, range));
   TRY(check_room(info, range, folder));
   RangeWriter writer(range, folder, progress);
@@ -235,7 +239,8 @@ Result<Spool> decode(int fd, const Info& info, const Range& range, const std::fi
     if (writer.is_full()) return fail(ErrorCode::canceled, "the range is decoded");
     return {};
   };
-  Result<ChildOutput> output = stream_child(sound_decoder(fd, info), limits::kDecodeSilence, take, stop);
+  Result<ChildOutput> output =
+      stream_child(sound_decoder(fd, info, selection.channel), limits::kDecodeSilence, take, stop);
   if (writer.is_full() && !stop.stop_requested()) {
     if (!range.end_s) {
       return fail(ErrorCode::unsupported_media,

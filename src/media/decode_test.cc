@@ -99,6 +99,22 @@ TEST_F(Decode, FormatsMayChangeOnTheWay) {
   expect_clicks(spool, {0.5, 1.5, 2.5, 3.5, 4.5, 5.5}, 0.1);
 }
 
+TEST_F(Decode, AChannelIsHeardByItself) {
+  // A click in the first channel half a second into the recording, in the third one second later; and none
+  // elsewhere.
+  std::vector<int16_t> samples(size_t{3} * 3 * 44100);
+  samples[size_t{22050} * 3] = 30000;
+  samples[size_t{66150} * 3 + 2] = 30000;
+  const UniqueFd fd = open_for_read(made_.write_wav("three.wav", samples, 3, 44100)).value();
+  const Info info = probe(fd.get(), {}).value();
+  const auto of = [&](int channel) {
+    return decode(fd.get(), info, {{}, channel}, made_.folder(), {}, {}).value();
+  };
+  expect_clicks(of(0), {0.5}, 0.0001);
+  expect_clicks(of(1), {}, 0);
+  expect_clicks(of(2), {1.5}, 0.0001);
+}
+
 TEST_F(Decode, ARangeIsASliceOfTheWhole) {
   for (const fs::path& path :
        {made_.make("a.mp3", {"-i", wav_}), make_video("late.mkv", 0.5, {"-c:a", "libopus"})}) {
@@ -107,7 +123,7 @@ TEST_F(Decode, ARangeIsASliceOfTheWhole) {
     const Info info = probe(fd.get(), {}).value();
     const std::vector<int16_t> whole = samples_of(decode(fd.get(), info, {}, made_.folder(), {}, {}).value());
     for (const Range& range : {Range{0.2, 0.4}, Range{1.23456, 2.34567}, Range{1.5, {}}, Range{0, 100.0}}) {
-      const Spool spool = decode(fd.get(), info, range, made_.folder(), {}, {}).value();
+      const Spool spool = decode(fd.get(), info, {range, {}}, made_.folder(), {}, {}).value();
       const auto first = std::llround(range.start_s * kSampleRate);
       const auto last =
           std::min<int64_t>(std::llround(range.end_s.value_or(100) * kSampleRate), std::ssize(whole));
@@ -267,7 +283,7 @@ TEST_F(Decode, RoomIsCheckedFirst) {
   Info info = probe_file(hour).value();
   // 115.2 MB, and 67.2 MB that are left alone.
   expect_error(decode(fd.get(), info, {}, folder, {}, {}), ErrorCode::insufficient_storage, "needs 183 MB");
-  EXPECT_TRUE(decode(fd.get(), info, {0, 60.0}, folder, {}, {}));
+  EXPECT_TRUE(decode(fd.get(), info, {{0, 60.0}, {}}, folder, {}, {}));
   info.duration_s = 0;
   expect_error(decode(fd.get(), info, {}, folder, {}, {}), ErrorCode::insufficient_storage,
                "HANSARD_DATA_DIR");

@@ -17,9 +17,9 @@ namespace hansard::media {
 ChildOptions ffmpeg_child(const std::string& program, int fd, uint64_t cpu_seconds,
                           std::vector<std::string> more);
 
-// An ffmpeg that writes the first audio stream of `fd` to its standard output: 16-bit samples, 16 kHz, mono,
-// beginning where the sound does.
-ChildOptions sound_decoder(int fd, const Info& info);
+// An ffmpeg that writes the first audio stream of `fd`, or one channel of it, to its standard output: 16-bit
+// samples, 16 kHz, mono, beginning where the sound does.
+ChildOptions sound_decoder(int fd, const Info& info, std::optional<int> channel = std::nullopt);
 
 // How much CPU time may go into a recording of this length.
 uint64_t decode_cpu_seconds(const Info& info);

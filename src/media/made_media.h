@@ -116,7 +116,7 @@ inline Result<Spool> decode_file(const fs::path& path, const Range& range = {}, 
                                  const std::function<void(double)>& progress = {}) {
   const UniqueFd fd = TRY(open_for_read(path));
   const Info info = TRY(probe(fd.get(), stop));
-  return decode(fd.get(), info, range, fs::temp_directory_path(), progress, stop);
+  return decode(fd.get(), info, {range, {}}, fs::temp_directory_path(), progress, stop);
 }
 
 // A failure of this kind, whose message gives no path and nothing of ffmpeg's own words away.

@@ -51,6 +51,12 @@ struct Range {
   std::optional<double> end_s;
 };
 
+// What of a recording is decoded: its channels mixed down, or one of them, the first being 0.
+struct Selection {
+  Range range;
+  std::optional<int> channel;
+};
+
 // Decoded sound. Sample 0 is at `offset_s` of the recording: the range's start, to the sample.
 struct Spool {
   UniqueFd fd;
@@ -59,13 +65,14 @@ struct Spool {
   Pcm pcm() const { return Pcm(fd.get(), sample_count); }
 };
 
-// Decodes the first audio stream of `fd`, mixed down to mono, into an unnamed file in `folder`. A range's
+// Decodes the first audio stream of `fd`, to mono, into an unnamed file in `folder`. A range's
 // samples are those that the whole recording has there, so all that comes before is decoded too. Room is
 // checked first where the length is known, and watched in any case. `progress` gets seconds of the range
 // decoded, in this thread. A recording that ends clearly before `info.sound_end_s` gives media_unreadable;
 // where that is not known, what is there is decoded.
-Result<Spool> decode(int fd, const Info& info, const Range& range, const std::filesystem::path& folder,
-                     const std::function<void(double)>& progress, const std::stop_token& stop);
+Result<Spool> decode(int fd, const Info& info, const Selection& selection,
+                     const std::filesystem::path& folder, const std::function<void(double)>& progress,
+                     const std::stop_token& stop);
 
 // How loud a recording is over its time, for drawing it: the largest magnitude of each of so many equal
 // stretches, 0 to 65535.

@@ -65,6 +65,17 @@ Result<Sound> sound_from(std::string_view bytes) {
   return sound;
 }
 
+// What is decoded and read as one: the recording mixed down, or one of its channels.
+struct Track {
+  std::optional<int> channel;
+  Sound sound;
+  std::optional<media::Spool> spool;
+  engine::Plan plan;
+  std::string plan_key;
+  std::vector<std::optional<engine::GroupText>> groups;
+  size_t told = 0;  // so many of the first groups
+};
+
 class Run {
  public:
   Run(Recording& recording, const Options& options, const Resources& resources, Observer& observer,
@@ -78,14 +89,17 @@ class Run {
   Result<Outcome> go() {
     TRY(find_models());
     at(Stage::preparing, 0);
-    TRY(know_sound());
-    observer_.duration(static_cast<double>(sound_.sample_count) / kSampleRate);
-    const engine::Plan plan = TRY(make_plan());
-    const std::vector<transcript::Word> words = TRY(write_words(plan));
+    TRY(list_tracks());
+    for (size_t i = 0; i < tracks_.size(); ++i) TRY(know_sound(tracks_[i], part(i, 0, 0.5)));
+    observer_.duration(seconds() - tracks_.front().sound.offset_s);
+    for (size_t i = 0; i < tracks_.size(); ++i) TRY(make_plan(tracks_[i], part(i, 0.5, 1)));
+    at(Stage::transcribing, 0);
+    for (size_t i = 0; i < tracks_.size(); ++i) TRY(write_words(tracks_[i], part(i, 0, 1)));
+    const std::vector<transcript::Word> words = all_words();
     Outcome outcome;
     transcript::MergeInput input;
-    input.diarized = options_.diarize;
-    if (options_.diarize && !words.empty()) {
+    input.diarized = options_.diarize || options_.multichannel;
+    if (options_.diarize && !options_.multichannel && !words.empty()) {
       Result<std::vector<transcript::Turn>> turns = tell_speakers();
       if (turns) {
         input.turns = std::move(*turns);
@@ -98,9 +112,9 @@ class Run {
     }
     at(Stage::merging, 0);
     input.words = words;
-    input.duration_s = sound_.offset_s + static_cast<double>(sound_.sample_count) / kSampleRate;
+    input.duration_s = seconds();
     outcome.document = transcript::merge(std::move(input));
-    describe(outcome, plan);
+    describe(outcome);
     at(Stage::saving, 0);
     return outcome;
   }
@@ -111,7 +125,7 @@ class Run {
   Result<void> find_models() {
     speech_ = TRY(find_or_install(std::string(models::kSpeechModel)));
     words_model_ = TRY(find_or_install(options_.transcription_model));
-    if (!options_.diarize) return {};
+    if (!options_.diarize || options_.multichannel) return {};
     // A missing diarization model costs the speakers, not the words.
     Result<models::Installed> voices = find_or_install(options_.diarization_model);
     if (voices) {
@@ -161,53 +175,94 @@ class Run {
     log::warning("results cannot be kept for later runs: {}", saved.error().message);
   }
 
-  Key key(std::string_view stage, int version) const {
+  Key key(std::string_view stage, int version, const Track& track) const {
     Key key(stage, version, recording_.sha256);
     key.add(recording_.sha256);
     key.add(fmt::format("{:.4f}", options_.range.start_s));
     key.add(options_.range.end_s ? fmt::format("{:.4f}", *options_.range.end_s) : "");
+    if (track.channel) key.add(fmt::format("channel {}", *track.channel));
     return key;
+  }
+
+  // ---- tracks
+
+  Result<void> list_tracks() {
+    tracks_.clear();
+    int channels = 1;
+    if (options_.multichannel) {
+      channels = TRY(info()).channels;
+      if (channels > limits::kChannels) {
+        return fail(ErrorCode::unsupported_media,
+                    fmt::format("the recording has {} channels; at most {} can be speakers of their own",
+                                channels, limits::kChannels));
+      }
+    }
+    tracks_.resize(static_cast<size_t>(std::max(1, channels)));
+    // The only channel of a recording is what it is mixed down to.
+    for (size_t i = 0; i < tracks_.size() && tracks_.size() > 1; ++i) {
+      tracks_[i].channel = static_cast<int>(i);
+    }
+    return {};
+  }
+
+  // Where in a stage a track has its share of what lies between `from` and `to`.
+  Share part(size_t track, double from, double to) const {
+    const double each = (to - from) / static_cast<double>(tracks_.size());
+    const double begin = from + each * static_cast<double>(track);
+    return {begin, begin + each};
+  }
+
+  // Of the recording, to the end of its range.
+  double seconds() const {
+    const Sound& sound = tracks_.front().sound;
+    return sound.offset_s + static_cast<double>(sound.sample_count) / kSampleRate;
   }
 
   // ---- decode
 
-  Result<void> know_sound() {
-    const Key sound_key = key("sound", kSoundVersion);
+  Result<media::Info> info() {
+    if (!info_) info_ = TRY(media::probe(recording_.fd.get(), stop_));
+    return *info_;
+  }
+
+  Result<void> know_sound(Track& track, Share share) {
+    const Key sound_key = key("sound", kSoundVersion, track);
     if (auto bytes = load(sound_key)) {
       if (auto sound = sound_from(*bytes)) {
-        sound_ = *sound;
+        track.sound = *sound;
         return {};
       }
     }
-    TRY(decode());
-    save(sound_key, to_bytes(sound_));
+    TRY(decode(track, share));
+    save(sound_key, to_bytes(track.sound));
     return {};
   }
 
-  Result<void> decode() {
-    const media::Info info = TRY(media::probe(recording_.fd.get(), stop_));
-    const double expected_s = options_.range.end_s.value_or(info.duration_s) - options_.range.start_s;
+  Result<void> decode(Track& track, Share share) {
+    const media::Info facts = TRY(info());
+    const double expected_s = options_.range.end_s.value_or(facts.duration_s) - options_.range.start_s;
     TRY(make_private_folder(with_.spool_folder));
-    spool_ = TRY(media::decode(
-        recording_.fd.get(), info, options_.range, with_.spool_folder,
+    track.spool = TRY(media::decode(
+        recording_.fd.get(), facts, {options_.range, track.channel}, with_.spool_folder,
         [&](double seconds) {
-          if (expected_s > 0) at(Stage::preparing, 0.5 * std::min(1.0, seconds / expected_s));
+          if (expected_s <= 0) return;
+          at(Stage::preparing, share.from + (share.to - share.from) * std::min(1.0, seconds / expected_s));
         },
         stop_));
-    sound_ = {spool_->sample_count, spool_->offset_s};
+    track.sound = {track.spool->sample_count, track.spool->offset_s};
     return {};
   }
 
   // The spool, decoded now where no stage has needed it before.
-  Result<Pcm> pcm() {
-    if (!spool_) TRY(decode());
-    return spool_->pcm();
+  Result<Pcm> pcm(Track& track) {
+    if (!track.spool) TRY(decode(track, {0, 0}));
+    return track.spool->pcm();
   }
 
   // ---- plan
 
-  Result<Key> plan_key() {
-    Key result = key("plan", engine::kPlanVersion);
+  Result<Key> plan_key(const Track& track) {
+    Key result = key("plan", engine::kPlanVersion, track);
     result.add(speech_.digest).add(words_model_.digest).add(options_.language);
     result.add(bj::serialize(engine::to_json(options_.speech))).add(options_.batch_size);
     const engine::Capabilities capabilities = TRY(with_.provider.capabilities());
@@ -215,116 +270,130 @@ class Run {
     return result;
   }
 
-  Result<engine::Plan> make_plan() {
-    const Key artifact = TRY(plan_key());
-    plan_key_ = artifact.hex();
+  Result<void> make_plan(Track& track, Share share) {
+    const Key artifact = TRY(plan_key(track));
+    track.plan_key = artifact.hex();
     if (auto bytes = load(artifact)) {
       if (auto object = json::parse_object(*bytes)) {
-        if (auto plan = engine::plan_from_json(*object)) return std::move(*plan);
+        if (auto plan = engine::plan_from_json(*object)) {
+          track.plan = std::move(*plan);
+          return {};
+        }
       }
     }
-    const Pcm sound = TRY(pcm());
+    const Pcm sound = TRY(pcm(track));
     engine::PlanRequest request;
     request.speech_model = speech_.id;
     request.transcription_model = words_model_.id;
     request.language = options_.language;
     request.speech = options_.speech;
     request.batch_size = options_.batch_size;
-    StageSink sink(*this, Stage::preparing, 0.5, 1);
-    engine::Plan plan =
-        TRY(again_after_crash<engine::Plan>(with_.transcribe_crashes, [&]() -> Result<engine::Plan> {
-          TRY(with_.provider.prepare(speech_, stop_));
-          TRY(with_.provider.prepare(words_model_, stop_));
-          return with_.provider.plan(sound, request, sink, stop_);
-        }));
-    save(artifact, bj::serialize(engine::to_json(plan)));
-    return plan;
+    StageSink sink(*this, Stage::preparing, share);
+    track.plan = TRY(again_after_crash<engine::Plan>(with_.transcribe_crashes, [&]() -> Result<engine::Plan> {
+      TRY(with_.provider.prepare(speech_, stop_));
+      TRY(with_.provider.prepare(words_model_, stop_));
+      return with_.provider.plan(sound, request, sink, stop_);
+    }));
+    save(artifact, bj::serialize(engine::to_json(track.plan)));
+    return {};
   }
 
   // ---- words
 
-  Key group_key(int group) const {
+  Key group_key(const Track& track, int group) const {
     Key result("words", engine::kWordsVersion, recording_.sha256);
-    result.add(plan_key_).add(words_model_.digest).add(bj::serialize(engine::to_json(options_.transcribe)));
+    result.add(track.plan_key)
+        .add(words_model_.digest)
+        .add(bj::serialize(engine::to_json(options_.transcribe)));
     result.add(group);
     return result;
   }
 
-  Result<std::vector<transcript::Word>> write_words(const engine::Plan& plan) {
-    at(Stage::transcribing, 0);
-    groups_.assign(plan.groups.size(), std::nullopt);
-    for (size_t i = 0; i < plan.groups.size(); ++i) {
-      groups_[i] = load_group(plan, static_cast<int>(i));
+  Result<void> write_words(Track& track, Share share) {
+    track.groups.assign(track.plan.groups.size(), std::nullopt);
+    for (size_t i = 0; i < track.groups.size(); ++i) {
+      track.groups[i] = load_group(track, static_cast<int>(i));
     }
-    tell_of_words();
-    TRY(again_after_crash<void>(with_.transcribe_crashes, [&] { return decode_missing(plan); }));
-    std::vector<transcript::Word> words;
-    for (size_t i = 0; i < groups_.size(); ++i) append_words(*groups_[i], words);
-    return words;
+    tell_of_words(track);
+    return again_after_crash<void>(with_.transcribe_crashes, [&] { return decode_missing(track, share); });
   }
 
-  std::optional<engine::GroupText> load_group(const engine::Plan& plan, int group) {
-    const Key artifact = group_key(group);
+  std::optional<engine::GroupText> load_group(const Track& track, int group) {
+    const Key artifact = group_key(track, group);
     const auto bytes = load(artifact);
     if (!bytes) return std::nullopt;
     const auto object = json::parse_object(*bytes);
     if (!object) return std::nullopt;
     auto text = engine::group_from_json(*object);
-    const auto windows = static_cast<size_t>(plan.groups[static_cast<size_t>(group)].window_count);
+    const auto windows = static_cast<size_t>(track.plan.groups[static_cast<size_t>(group)].window_count);
     if (!text || text->group != group || text->windows.size() != windows) return std::nullopt;
     seam("pipeline.group_reused", artifact.file_name());
     return std::move(*text);
   }
 
-  Result<void> decode_missing(const engine::Plan& plan) {
+  Result<void> decode_missing(Track& track, Share share) {
     engine::TranscribeRequest request;
-    for (size_t i = 0; i < groups_.size(); ++i) {
-      if (!groups_[i]) request.groups.push_back(static_cast<int>(i));
+    for (size_t i = 0; i < track.groups.size(); ++i) {
+      if (!track.groups[i]) request.groups.push_back(static_cast<int>(i));
     }
     if (request.groups.empty()) return {};
-    const Pcm sound = TRY(pcm());
+    const Pcm sound = TRY(pcm(track));
     TRY(with_.provider.prepare(words_model_, stop_));
     request.transcription_model = words_model_.id;
-    request.plan = plan;
+    request.plan = track.plan;
     request.options = options_.transcribe;
-    const double done = 1 - static_cast<double>(request.groups.size()) / static_cast<double>(groups_.size());
-    GroupSink sink(*this, plan, done);
+    const double missing =
+        static_cast<double>(request.groups.size()) / static_cast<double>(track.groups.size());
+    share.from = share.to - (share.to - share.from) * missing;
+    GroupSink sink(*this, track, share);
     return with_.provider.transcribe(sound, request, sink, stop_);
   }
 
-  void take_group(engine::GroupText text) {
+  void take_group(Track& track, engine::GroupText text) {
     const auto index = static_cast<size_t>(text.group);
-    const Key artifact = group_key(text.group);
+    const Key artifact = group_key(track, text.group);
     seam("pipeline.group_decoded", artifact.file_name());
     save(artifact, bj::serialize(engine::to_json(text)));
     seam("pipeline.group_saved", artifact.file_name());
-    groups_[index] = std::move(text);
-    tell_of_words();
+    track.groups[index] = std::move(text);
+    tell_of_words(track);
   }
 
-  // Words are told of in order, once all groups before them are there.
-  void tell_of_words() {
-    for (; told_ < groups_.size() && groups_[told_]; ++told_) {
+  // Words are told of in order, once all groups before them are there; one track after the other.
+  void tell_of_words(Track& track) {
+    for (; track.told < track.groups.size() && track.groups[track.told]; ++track.told) {
       std::vector<transcript::Word> words;
-      append_words(*groups_[told_], words);
+      append_words(track, *track.groups[track.told], words);
       observer_.words(words);
     }
   }
 
-  void append_words(const engine::GroupText& group, std::vector<transcript::Word>& words) const {
+  void append_words(const Track& track, const engine::GroupText& group,
+                    std::vector<transcript::Word>& words) const {
     for (const engine::WindowText& window : group.windows) {
       for (const engine::Word& word : window.words) {
         transcript::Word out;
-        out.start = word.start + sound_.offset_s;
-        out.end = word.end + sound_.offset_s;
+        out.start = word.start + track.sound.offset_s;
+        out.end = word.end + track.sound.offset_s;
         const size_t first = word.text.find_first_not_of(' ');
         if (first == std::string::npos) continue;
         out.space_before = first > 0;
         out.text = word.text.substr(first, word.text.find_last_not_of(' ') - first + 1);
         out.confidence = static_cast<double>(word.probability);
+        if (options_.multichannel) out.speaker = speaker_name(track.channel.value_or(0));
         words.push_back(std::move(out));
       }
     }
+  }
+
+  // Of all tracks, in order of time.
+  std::vector<transcript::Word> all_words() const {
+    std::vector<transcript::Word> words;
+    for (const Track& track : tracks_) {
+      for (const auto& group : track.groups) append_words(track, *group, words);
+    }
+    if (tracks_.size() > 1) std::ranges::stable_sort(words, {}, &transcript::Word::start);
+    return words;
   }
 
   // ---- speakers
@@ -337,7 +406,7 @@ class Run {
   }
 
   Result<Key> voices_key() {
-    Key result = key("voices", engine::kVoicesVersion);
+    Key result = key("voices", engine::kVoicesVersion, tracks_.front());
     const engine::Capabilities capabilities = TRY(with_.provider.capabilities());
     result.add(speech_.digest).add(voices_model_.digest).add(capabilities.build);
     return result;
@@ -355,7 +424,7 @@ class Run {
     }
     std::optional<std::string> voices = load(from);
     if (!voices) voices = TRY(hear_voices(from));
-    StageSink sink(*this, Stage::diarizing, 0.95, 1);
+    StageSink sink(*this, Stage::diarizing, {0.95, 1});
     auto turns = with_.provider.diarize({*voices, options_.speakers}, sink, stop_);
     if (!turns && turns.error().code == ErrorCode::invalid_request) {
       // What was kept is damaged: it is made anew.
@@ -367,34 +436,42 @@ class Run {
   }
 
   Result<std::string> hear_voices(const Key& artifact) {
-    const Pcm sound = TRY(pcm());
+    const Pcm sound = TRY(pcm(tracks_.front()));
     TRY(with_.provider.prepare(speech_, stop_));
     TRY(with_.provider.prepare(voices_model_, stop_));
-    StageSink sink(*this, Stage::diarizing, 0, 0.95);
+    StageSink sink(*this, Stage::diarizing, {0, 0.95});
     std::string voices = TRY(with_.provider.voices(sound, {voices_model_.id, speech_.id}, sink, stop_));
     save(artifact, voices);
     return voices;
   }
 
+  static std::string speaker_name(int number) { return fmt::format("SPEAKER_{:02}", number); }
+
   std::vector<transcript::Turn> named(const std::vector<engine::Turn>& turns) const {
     std::vector<transcript::Turn> result;
     for (const engine::Turn& turn : turns) {
-      result.push_back({turn.start + sound_.offset_s, turn.end + sound_.offset_s,
-                        fmt::format("SPEAKER_{:02}", turn.speaker)});
+      const double offset_s = tracks_.front().sound.offset_s;
+      result.push_back({turn.start + offset_s, turn.end + offset_s, speaker_name(turn.speaker)});
     }
     return result;
   }
 
   // ---- the rest
 
-  void describe(Outcome& outcome, const engine::Plan& plan) const {
+  // Of the track with most speech.
+  const std::string& language() const {
+    return std::ranges::max_element(tracks_, {}, [](const Track& t) { return t.plan.speech_seconds; })
+        ->plan.language;
+  }
+
+  void describe(Outcome& outcome) const {
     transcript::Document& document = outcome.document;
     document.title = recording_.title;
-    document.language = options_.transcribe.task == engine::Task::translate ? "en" : plan.language;
+    document.language = options_.transcribe.task == engine::Task::translate ? "en" : language();
     if (document.words.empty()) document.language.clear();
     document.provider = with_.provider.id();
     document.transcription_model = words_model_.id;
-    if (document.diarized) document.diarization_model = voices_model_.id;
+    if (document.diarized && !options_.multichannel) document.diarization_model = voices_model_.id;
     if (document.words.empty()) {
       document.warnings.push_back({"NO_SPEECH", "No speech was found in this recording."});
     }
@@ -428,33 +505,33 @@ class Run {
   // Progress of one call of the provider as part of a stage.
   class StageSink : public engine::Sink {
    public:
-    StageSink(Run& run, Stage stage, double from, double to)
-        : run_(run), stage_(stage), from_(from), to_(to) {}
-    void progress(double fraction) override { run_.at(stage_, from_ + (to_ - from_) * fraction); }
+    StageSink(Run& run, Stage stage, Share share) : run_(run), stage_(stage), share_(share) {}
+    void progress(double fraction) override {
+      run_.at(stage_, share_.from + (share_.to - share_.from) * fraction);
+    }
 
    private:
     Run& run_;
     Stage stage_;
-    double from_;
-    double to_;
+    Share share_;
   };
 
   class GroupSink : public StageSink {
    public:
-    GroupSink(Run& run, const engine::Plan& plan, double done)
-        : StageSink(run, Stage::transcribing, done, 1), run_(run), plan_(plan) {}
+    GroupSink(Run& run, Track& track, Share share)
+        : StageSink(run, Stage::transcribing, share), run_(run), track_(track) {}
     Result<void> group(engine::GroupText text) override {
-      const engine::Group& group = plan_.groups[static_cast<size_t>(text.group)];
+      const engine::Group& group = track_.plan.groups[static_cast<size_t>(text.group)];
       if (text.windows.size() != static_cast<size_t>(group.window_count)) {
         return fail(ErrorCode::engine_crashed, "the engine process gave an answer that cannot be");
       }
-      run_.take_group(std::move(text));
+      run_.take_group(track_, std::move(text));
       return {};
     }
 
    private:
     Run& run_;
-    const engine::Plan& plan_;
+    Track& track_;
   };
 
   Recording& recording_;
@@ -467,11 +544,8 @@ class Run {
   models::Installed words_model_;
   models::Installed voices_model_;
   std::optional<Error> voices_error_;
-  Sound sound_;
-  std::optional<media::Spool> spool_;
-  std::string plan_key_;
-  std::vector<std::optional<engine::GroupText>> groups_;
-  size_t told_ = 0;
+  std::optional<media::Info> info_;
+  std::vector<Track> tracks_;   // one at least
   std::vector<UniqueFd> held_;  // locks of the artifacts in use
   bool save_failed_ = false;
   double reached_ = 0;

@@ -41,6 +41,9 @@ struct Options {
   int batch_size = engine::kBatchSize;
   bool diarize = true;
   engine::SpeakerCount speakers;
+  // Each channel is a speaker and is read by itself: SPEAKER_00 is the first. Nobody is told apart by voice
+  // then.
+  bool multichannel = false;
   media::Range range;
   bool auto_download = true;  // fetch a model of the catalog that is not installed
 };

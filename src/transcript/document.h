@@ -71,9 +71,10 @@ struct Document {
 // the one that overlaps it most; with none, the nearest within 0.5 s; else that of the word before it. A
 // segment has one speaker and ends at a sentence's end, a long pause, or when it grows too long. Times are
 // made to hold what the document promises. Empty `turns` with `diarized` true means that nobody was told
-// apart: one speaker.
+// apart: one speaker. Words that know their speakers, since each has a channel, keep them, and the turns are
+// made from them.
 struct MergeInput {
-  std::vector<Word> words;  // in order; speakers not yet set
+  std::vector<Word> words;  // in order
   std::vector<Turn> turns;  // speakers as "SPEAKER_00"; may overlap
   bool diarized = false;
   double duration_s = 0;

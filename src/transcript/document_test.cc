@@ -42,6 +42,25 @@ TEST(Merge, AWordBelongsToWhomItOverlapsMost) {
   }
 }
 
+TEST(Merge, WordsThatKnowTheirSpeakersKeepThem) {
+  const auto said = [](double start, double end, const char* text, const char* speaker) {
+    return Word{.start = start, .end = end, .text = text, .speaker = speaker};
+  };
+  const Document document =
+      merge({.words = {said(0, 0.4, "Well,", "SPEAKER_01"), said(0.3, 0.5, "Yes?", "SPEAKER_00"),
+                       said(0.6, 0.9, "no.", "SPEAKER_01"), said(3, 3.5, "Good.", "SPEAKER_01")},
+             .diarized = true,
+             .duration_s = 5});
+  ASSERT_EQ(document.words.size(), 4U);
+  EXPECT_EQ(document.words[1].speaker, "SPEAKER_00");
+  EXPECT_EQ(document.words[2].speaker, "SPEAKER_01");
+  ASSERT_EQ(document.turns.size(), 3U);  // of the one 0 to 0.9 and 3 to 3.5, of the other in between
+  EXPECT_EQ(document.turns[0].end, 0.9);
+  EXPECT_EQ(document.turns[1].speaker, "SPEAKER_00");
+  EXPECT_EQ(document.turns[2].start, 3);
+  ASSERT_EQ(document.speakers.size(), 2U);
+}
+
 TEST(Merge, SegmentsEndWithSentencesAndPausesButNotAfterTitles) {
   MergeInput input;
   input.words = {word(0, 1, "Mr."), word(1, 2, "Dashwood"), word(2, 3, "came."),

@@ -108,6 +108,22 @@ void relabel(std::vector<Turn>& turns) {
   }
 }
 
+// What each says without a pause worth the name.
+std::vector<Turn> turns_of(std::span<const Word> words) {
+  std::vector<Turn> turns;
+  std::map<std::string_view, size_t> last;
+  for (const Word& word : words) {
+    const auto found = last.find(word.speaker);
+    if (found != last.end() && word.start - turns[found->second].end <= kReach_s) {
+      turns[found->second].end = std::max(turns[found->second].end, word.end);
+    } else {
+      last[word.speaker] = turns.size();
+      turns.push_back({word.start, word.end, word.speaker});
+    }
+  }
+  return turns;
+}
+
 }  // namespace
 
 Document merge(MergeInput input) {
@@ -115,9 +131,13 @@ Document merge(MergeInput input) {
   document.duration_s = held_duration(input.duration_s);
   document.diarized = input.diarized;
   document.words = std::move(input.words);
+  const bool known = input.diarized && !document.words.empty() && !document.words.front().speaker.empty();
+  if (known) document.turns = held_turns(turns_of(document.words), document.duration_s);
   hold_words(document.words, document.duration_s);
-  for (Word& word : document.words) word.speaker = input.diarized ? speaker_id(0) : std::string();
-  if (input.diarized) {
+  if (!known) {
+    for (Word& word : document.words) word.speaker = input.diarized ? speaker_id(0) : std::string();
+  }
+  if (input.diarized && !known) {
     document.turns = held_turns(std::move(input.turns), document.duration_s);
     relabel(document.turns);
     if (!document.turns.empty()) assign_speakers(document.words, document.turns);
