@@ -215,6 +215,32 @@ TEST_F(ImportsModel, WithoutYtDlpThatIsSaid) {
   EXPECT_NE(refused.body.find("yt-dlp is not installed"), std::string::npos) << refused.body;
 }
 
+TEST_F(ImportsModel, AsUnderCesarAnAddressIsATranscriptionAndIsNotFetchedTwice) {
+  const std::string bytes = wav(16'000, [](size_t i) { return i % 2 == 0 ? 0.5 : -0.5; });
+  const TestServer source([&](const TestRequest& request) -> TestResponse {
+    return {.body = request.path == "/a.wav" ? bytes : "no sound"};
+  });
+  Serving server = serve({kAllow});
+  ASSERT_TRUE(server.listens()) << server.log();
+  const auto transcribe = [&](const std::string& path) {
+    const ClientResponse made =
+        server.request("POST", "/transcribe/url",
+                       json::to_text(bj::object{{"url", source.address() + path}, {"diarize", false}}));
+    EXPECT_EQ(made.status, 202) << made.body;
+    server.wait_for_end(text(object(made), "id"));
+    return object(server.get("/jobs/" + text(object(made), "id")));
+  };
+  EXPECT_EQ(transcribe("/a.wav").at("status"), "completed");
+  EXPECT_EQ(transcribe("/a.wav").at("status"), "completed");
+  EXPECT_EQ(source.count("/a.wav"), 1);
+  const bj::object failed = transcribe("/text");
+  EXPECT_EQ(failed.at("status"), "error");
+  EXPECT_NE(text(failed, "error_message").find("not an audio or video file"), std::string::npos);
+  // What failed is tried anew.
+  transcribe("/text");
+  EXPECT_EQ(source.count("/text"), 2);
+}
+
 TEST_F(ImportsModel, ACrashCostsAnImportNothing) {
   const std::string bytes = wav(16'000, [](size_t i) { return i % 2 == 0 ? 0.5 : -0.5; });
   std::atomic<bool> silent = true;

@@ -356,9 +356,6 @@ TEST_F(OthersModel, CesarIsRefusedInItsOwnWords) {
   refused(post(server, "/transcribe", sound(1600), {{"min_speakers", "3"}, {"max_speakers", "2"}}), 422);
   refused(post(server, "/transcribe", "no sound", {}), 415);
   refused(post(server, "/transcribe", std::string(3 << 20, 'x'), {}), 413);
-  refused(server.request("POST", "/transcribe/url", R"({"url":"https://example.org/a.mp3"})",
-                         "Content-Type: application/json\r\n"),
-          501);
   EXPECT_EQ(server.get("/jobs").body, "[]");
   const bj::object health = object(server.get("/health"));
   EXPECT_EQ(text(health, "status"), "healthy");

@@ -97,6 +97,9 @@ constexpr std::array kKeys{
     ConfigKey{"HANSARD_FETCH_ALLOW", Kind::text, "", "", false,
               "Addresses and ranges, separated by commas, that imports and webhooks may reach beside public "
               "ones, as in 192.168.1.0/24."},
+    ConfigKey{
+        "HANSARD_DOWNLOAD_CACHE_MINUTES", Kind::integer, "15", "0..10080", false,
+        "An address that came to /transcribe/url within so many minutes is not fetched again; 0: always."},
     ConfigKey{"TRANSCRIPTION_WORKERS", Kind::integer, "1", "1..64", false,
               "Jobs at once, with an engine each."},
     ConfigKey{"TRANSCRIPTION_QUEUE_POLL_INTERVAL", Kind::duration, "2s", "0.1s..1h", false,

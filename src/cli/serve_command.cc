@@ -223,6 +223,7 @@ api::v1::Services ServerProcess::services() {
           .upload_limit_bytes = settings_.upload_limit_bytes,
           .storage_limit_bytes = settings_.storage_limit_bytes,
           .queue_limits = settings_.queue_limits,
+          .download_cache = settings_.download_cache,
           .spool_folder = folder_ / "spool",
           .draining = draining_,
           .instance = random_hex(8),

@@ -169,6 +169,7 @@ Result<ServerSettings> read_server_settings(const Config& config) {
       .hours_a_day = static_cast<double>(config.integer("HANSARD_DAILY_HOURS_PER_USER"))};
   settings.retention = {.audio = std::chrono::days(config.integer("HANSARD_KEEP_AUDIO_DAYS")),
                         .transcripts = std::chrono::days(config.integer("HANSARD_KEEP_TRANSCRIPTS_DAYS"))};
+  settings.download_cache = std::chrono::minutes(config.integer("HANSARD_DOWNLOAD_CACHE_MINUTES"));
   auto allowed = Networks::parse(split_names(config.text("HANSARD_FETCH_ALLOW")));
   if (!allowed) return fail(ErrorCode::invalid_request, "HANSARD_FETCH_ALLOW: " + allowed.error().message);
   settings.fetch_allow = std::move(*allowed);

@@ -29,6 +29,7 @@ struct ServerSettings {
   uint64_t storage_limit_bytes = 0;  // of one user; 0: none
   jobs::QueueLimits queue_limits;
   library::Retention retention;
+  std::chrono::minutes download_cache{0};
   Networks fetch_allow;  // beside public addresses
 };
 // Errors: invalid_request with the key, its value and what is allowed.

@@ -255,14 +255,14 @@ Result<int64_t> release_waiting(Transaction& transaction, std::string_view file_
   return static_cast<int64_t>(rows.size());
 }
 
-Result<int64_t> fail_waiting(Transaction& transaction, std::string_view file_id) {
+Result<int64_t> fail_waiting(Transaction& transaction, std::string_view file_id, std::string_view message) {
   static constexpr Statement kFail{
       "jobs.fail_waiting",
       "UPDATE transcriptions SET status = 'failed', failed_at = $2, progress_stage = 'failed', attempt = "
       "attempt + 1, "
-      "error_code = 'FILE_FAILED', error_message = 'The recording could not be read.', updated_at = $2 "
+      "error_code = 'FILE_FAILED', error_message = $3, updated_at = $2 "
       "WHERE file_id = $1 AND status = 'queued' AND available_at IS NULL RETURNING " JOB_COLUMNS};
-  const auto rows = TRY(transaction.rows(kFail, file_id, transaction.now_ms()));
+  const auto rows = TRY(transaction.rows(kFail, file_id, transaction.now_ms(), message));
   for (const Row& row : rows) TRY(tell(transaction, job_from(row), "transcription.failed"));
   return static_cast<int64_t>(rows.size());
 }

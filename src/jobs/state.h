@@ -29,9 +29,11 @@ struct NewJob {
 // → queued
 Result<Job> enqueue(store::Transaction& transaction, const NewJob& wanted);
 
-// What waited for a file: it can run now, or never will. How many there were.
+// What waited for a file: it can run now, or never will, for the reason that `message` says. How many there
+// were.
 Result<int64_t> release_waiting(store::Transaction& transaction, std::string_view file_id);
-Result<int64_t> fail_waiting(store::Transaction& transaction, std::string_view file_id);
+Result<int64_t> fail_waiting(store::Transaction& transaction, std::string_view file_id,
+                             std::string_view message);
 
 // queued → processing, with an execution row. Nothing where nothing can be claimed.
 Result<std::optional<Job>> claim(store::Transaction& transaction, const SchedulerPolicy& policy,

@@ -339,8 +339,9 @@ TEST_F(States, AJobWaitsForItsFile) {
   EXPECT_EQ(get<int64_t>([](Transaction& t) { return release_waiting(t, "file_1"); }), 1);
   EXPECT_EQ(claim_one()->id, a.id);
   const Job b = waiting();
-  EXPECT_EQ(get<int64_t>([](Transaction& t) { return fail_waiting(t, "file_1"); }), 1);
+  EXPECT_EQ(get<int64_t>([](Transaction& t) { return fail_waiting(t, "file_1", "It is gone."); }), 1);
   EXPECT_EQ(job(b.id).error_code, "FILE_FAILED");
+  EXPECT_EQ(job(b.id).error_message, "It is gone.");
 }
 
 TEST_F(States, ListenersLearnWhatTheyNeed) {
@@ -372,7 +373,7 @@ TEST_F(States, EveryStatementFindsItsRowsByAnIndex) {
     EXPECT_TRUE(TRY(release(t, TRY(begin()), "test")));
     EXPECT_TRUE(TRY(cancel(t, TRY(begin()).id)));
     TRY(release_waiting(t, "file_1"));
-    TRY(fail_waiting(t, "file_1"));
+    TRY(fail_waiting(t, "file_1", "It is gone."));
     TRY(expire_leases(t));
     TRY(recover(t));
     return {};

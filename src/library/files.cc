@@ -197,7 +197,8 @@ Result<void> settle_file(Transaction& transaction, const File& file, const Resul
                           after.channels, after.error_code, after.error_message, transaction.now_ms()));
   if (!row) return {};  // erased meanwhile
   TRY(changed(transaction, row, "file." + after.status));
-  TRY(probed ? jobs::release_waiting(transaction, after.id) : jobs::fail_waiting(transaction, after.id));
+  TRY(probed ? jobs::release_waiting(transaction, after.id)
+             : jobs::fail_waiting(transaction, after.id, *after.error_message));
   return {};
 }
 

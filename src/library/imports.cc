@@ -4,6 +4,7 @@
 #include <chrono>
 #include <utility>
 
+#include "base/hash.h"
 #include "base/id.h"
 #include "base/json.h"
 #include "base/limits.h"
@@ -38,6 +39,11 @@ std::string title_of(std::string_view name) {
 std::string default_title(std::string_view kind, const std::string& url) {
   if (kind == "youtube") return "YouTube " + fetch::youtube_video(url).value_or("");
   return title_of(fetch::name_of(url));
+}
+
+// A video has many addresses.
+std::string source_digest(std::string_view kind, const std::string& url) {
+  return sha256_hex(kind == "youtube" ? "youtube " + fetch::youtube_video(url).value_or("") : url);
 }
 
 // Tells how much of a file has come.
@@ -83,6 +89,7 @@ Result<File> add_import(Transaction& transaction, const NewImport& wanted) {
   static constexpr Statement kInsert{"imports.insert",
                                      "INSERT INTO imports (file_id, user_id, url, titled, tries, "
                                      "available_at, created_at) VALUES ($1, $2, $3, $4, 0, $5, $5)"};
+  static constexpr Statement kSource{"imports.source", "UPDATE files SET source_digest = $2 WHERE id = $1"};
   if (TRY(transaction.row(kCount, wanted.user_id))->integer(0) >= limits::kImportsOfUser) {
     return fail(ErrorCode::rate_limited, "too many imports are waiting; try again when some are done");
   }
@@ -94,9 +101,21 @@ Result<File> add_import(Transaction& transaction, const NewImport& wanted) {
   file.kind = wanted.kind;
   file.status = "processing";
   TRY(insert_file(transaction, file));
+  TRY(transaction.change(kSource, file.id, source_digest(wanted.kind, wanted.url)));
   TRY(transaction.change(kInsert, file.id, file.user_id, wanted.url, wanted.title.has_value(), now));
   transaction.notify({"imports", file.id});
   return file;
+}
+
+Result<std::optional<File>> find_import(Reader& reader, std::string_view user_id, std::string_view kind,
+                                        const std::string& url, int64_t since_ms) {
+  static constexpr Statement kFind{"imports.of_source",
+                                   "SELECT id FROM files WHERE user_id = $1 AND source_digest = $2 AND "
+                                   "created_at >= $3 AND status <> 'failed' "
+                                   "AND deleted_at IS NULL ORDER BY created_at DESC, id DESC LIMIT 1"};
+  const auto row = TRY(reader.row(kFind, user_id, source_digest(kind, url), since_ms));
+  if (!row) return std::optional<File>();
+  return find_file(reader, user_id, row->text(0));
 }
 
 Result<void> end_import(Transaction& transaction, std::string_view file_id) {

@@ -29,6 +29,10 @@ struct NewImport {
 };
 // Part of the caller's transaction. Errors: rate_limited where the user has as many waiting as limits say.
 Result<File> add_import(store::Transaction& transaction, const NewImport& wanted);
+// The newest of a user's files that was or is being brought from this address since then; nothing where it
+// failed or was deleted.
+Result<std::optional<File>> find_import(store::Reader& reader, std::string_view user_id,
+                                        std::string_view kind, const std::string& url, int64_t since_ms);
 // With its file: what is in work ends.
 Result<void> end_import(store::Transaction& transaction, std::string_view file_id);
 

@@ -9,8 +9,10 @@
 #include "api/v1/waiting.h"
 #include "base/clock.h"
 #include "base/limits.h"
+#include "fetch/youtube.h"
 #include "jobs/state.h"
 #include "library/chains.h"
+#include "library/imports.h"
 #include "library/versions.h"
 #include "transcript/exports.h"
 
@@ -22,6 +24,7 @@ using http::Answer;
 using http::Outcome;
 using http::Problem;
 using http::Request;
+using http::Response;
 using jobs::Job;
 using jobs::Status;
 using library::Chain;
@@ -32,6 +35,7 @@ constexpr std::string_view kClient = "cesar";
 constexpr std::array<std::string_view, 5> kModels{"tiny", "base", "small", "medium", "large"};
 constexpr std::array<std::string_view, 6> kStatuses{"queued",    "downloading", "processing",
                                                     "completed", "error",       "partial"};
+constexpr std::string_view kNoYoutube = "This server cannot ask YouTube: yt-dlp is not installed there.";
 // Cesar lists all there are; more than this nobody reads.
 constexpr int64_t kListed = 1000;
 
@@ -158,20 +162,58 @@ Outcome<bool> truth_of(std::string text, std::string_view field) {
   return fail(Problem(422, "must be true or false", std::string(field)));
 }
 
-Outcome<jobs::JobOptions> options_of(Services& services, const Request& request, const Upload& upload) {
-  const std::string model = upload.field("model").value_or("base");
-  if (std::find(kModels.begin(), kModels.end(), model) == kModels.end())
-    return fail(Problem(422, "must be tiny, base, small, medium or large", "model"));
-  bj::object options{{"model", model}};
-  const bool diarize = TRY(truth_of(upload.field("diarize").value_or("true"), "diarize"));
-  options["diarization"] = diarize;
-  options["num_speakers"] = nullptr;  // of a profile
-  for (const char* field : {"min_speakers", "max_speakers"}) {
+struct Wish {
+  std::string model = "base";
+  bool diarize = true;
+  std::optional<int64_t> min_speakers;
+  std::optional<int64_t> max_speakers;
+};
+
+Outcome<Wish> wish_of(const Upload& upload) {
+  Wish wish;
+  wish.model = upload.field("model").value_or(wish.model);
+  wish.diarize = TRY(truth_of(upload.field("diarize").value_or("true"), "diarize"));
+  const auto count = [&](const char* field) -> Outcome<std::optional<int64_t>> {
     const auto text = upload.field(field);
-    if (!text) continue;
-    const int64_t count = TRY(v1::count_of(*text, field, limits::kSpeakers));
-    if (diarize) options[field] = count;  // else it means nothing
+    if (!text) return std::optional<int64_t>();
+    return std::optional(TRY(v1::count_of(*text, field, limits::kSpeakers)));
+  };
+  wish.min_speakers = TRY(count("min_speakers"));
+  wish.max_speakers = TRY(count("max_speakers"));
+  return wish;
+}
+
+// `diarize` is true, false, or {enabled, min_speakers, max_speakers}.
+Outcome<Wish> wish_of(const bj::object& body) {
+  Wish wish;
+  if (const bj::value* model = body.if_contains("model"))
+    wish.model = model->is_string() ? std::string(model->get_string()) : std::string();
+  const bj::value* diarize = body.if_contains("diarize");
+  if (diarize == nullptr) return wish;
+  if (!diarize->is_object()) {
+    wish.diarize = *TRY(v1::truth_field(body, "diarize"));
+    return wish;
   }
+  const bj::object& more = diarize->get_object();
+  wish.diarize = TRY(v1::truth_field(more, "enabled")).value_or(true);
+  const auto count = [&](const char* field) -> Outcome<std::optional<int64_t>> {
+    const bj::value* value = more.if_contains(field);
+    if (value == nullptr || value->is_null()) return std::optional<int64_t>();
+    return std::optional(TRY(v1::count_of(json::to_text(*value), field, limits::kSpeakers)));
+  };
+  wish.min_speakers = TRY(count("min_speakers"));
+  wish.max_speakers = TRY(count("max_speakers"));
+  return wish;
+}
+
+Outcome<jobs::JobOptions> options_of(Services& services, const Request& request, const Wish& wish) {
+  if (std::find(kModels.begin(), kModels.end(), wish.model) == kModels.end())
+    return fail(Problem(422, "must be tiny, base, small, medium or large", "model"));
+  bj::object options{{"model", wish.model}, {"diarization", wish.diarize}};
+  options["num_speakers"] = nullptr;  // of a profile
+  // Without diarization they mean nothing.
+  if (wish.diarize && wish.min_speakers) options["min_speakers"] = *wish.min_speakers;
+  if (wish.diarize && wish.max_speakers) options["max_speakers"] = *wish.max_speakers;
   return v1::resolve_options(services, request, std::nullopt, options);
 }
 
@@ -187,7 +229,7 @@ Answer accepted(Services& services, const std::string& user, const std::string& 
 Answer transcribe(Services& services, Request& request) {
   auto& upload = dynamic_cast<Upload&>(*request.receiver);
   const std::string user = v1::user_of(services, request);
-  const jobs::JobOptions options = TRY(options_of(services, request, upload));
+  const jobs::JobOptions options = TRY(options_of(services, request, TRY(wish_of(upload))));
   const library::File file = TRY(upload.file(user));
   const Job job = TRY(v1::write<Job>(services, [&](store::Transaction& transaction) -> Outcome<Job> {
     TRY(v1::refuse_when_full(services, request, transaction, file.duration_s));
@@ -204,9 +246,54 @@ Answer transcribe(Services& services, Request& request) {
   return accepted(services, user, job.id);
 }
 
-Answer transcribe_url(Services& /*services*/, const Request& /*request*/) {
-  return fail(
-      Problem(501, "this server does not fetch recordings; send the recording itself to /transcribe"));
+// What is wrong with an address has a kind.
+Problem address_problem(int status, std::string kind, std::string message) {
+  Problem problem(status, std::move(message));
+  problem.code = std::move(kind);
+  return problem;
+}
+
+Response address_refusal(const Problem& problem, std::string_view request_id) {
+  if (problem.code.empty()) return v1::detail_refusal(problem, request_id);
+  return http::json_response(
+      problem.status, json::to_text(bj::object{{"error_type", problem.code}, {"message", problem.message}}));
+}
+
+// The file of an address: the one that is there already, or one that is still to be brought.
+Outcome<library::File> file_at(Services& services, store::Transaction& transaction, const std::string& user,
+                               const std::string& kind, const std::string& url) {
+  const int64_t since = transaction.now_ms() - services.download_cache.count();
+  if (services.download_cache.count() > 0) {
+    if (auto known = TRY(library::find_import(transaction, user, kind, url, since))) return std::move(*known);
+  }
+  auto made = library::add_import(transaction, {.user_id = user, .kind = kind, .url = url, .title = {}});
+  if (!made && made.error().code == ErrorCode::rate_limited)
+    return fail(address_problem(429, "rate_limited", made.error().message));
+  return TRY(std::move(made));
+}
+
+Answer transcribe_url(Services& services, const Request& request) {
+  TRY(v1::refuse_while_draining(services));
+  const bj::object body = TRY(v1::json_body(request));
+  const auto url = v1::url_field(services, body);
+  if (!url) return fail(address_problem(400, "invalid_url", "url: " + url.error().message));
+  const std::string kind = fetch::youtube_video(*url) ? "youtube" : "url";
+  if (kind == "youtube" && !fetch::youtube_can_be_asked())
+    return fail(address_problem(501, "youtube_error", std::string(kNoYoutube)));
+  const jobs::JobOptions options = TRY(options_of(services, request, TRY(wish_of(body))));
+  const std::string user = v1::user_of(services, request);
+  const Job job = TRY(v1::write<Job>(services, [&](store::Transaction& transaction) -> Outcome<Job> {
+    TRY(v1::refuse_when_full(services, request, transaction, std::nullopt));
+    const library::File file = TRY(file_at(services, transaction, user, kind, *url));
+    return TRY(jobs::enqueue(transaction, {.user_id = user,
+                                           .file_id = file.id,
+                                           .client = std::string(kClient),
+                                           .title = file.title,
+                                           .options = json::to_text(jobs::to_json(options)),
+                                           .priority = options.priority,
+                                           .file_ready = file.status == "ready"}));
+  }));
+  return accepted(services, user, job.id);
 }
 
 // ---- jobs
@@ -276,7 +363,9 @@ Answer retry(Services& services, const Request& request) {
 Answer health(Services& services, const Request& /*request*/) {
   bj::object json{{"status", "healthy"}};
   json["worker"] = services.slots.alive() > 0 && !services.draining ? "running" : "stopped";
-  json["youtube"] = bj::object{{"available", false}, {"message", "This server does not fetch recordings."}};
+  const bool youtube = fetch::youtube_can_be_asked();
+  json["youtube"] =
+      bj::object{{"available", youtube}, {"message", youtube ? "yt-dlp is installed." : kNoYoutube}};
   return http::json_response(200, json::to_text(json));
 }
 
@@ -296,7 +385,9 @@ void add_routes(http::Router& router, Services& services) {
   };
   upload.slow = true;  // ffprobe
   add(std::move(upload));
-  add({"POST", "/transcribe/url", v1::bind(services, transcribe_url)});
+  http::Route address{"POST", "/transcribe/url", v1::bind(services, transcribe_url)};
+  address.refusal = address_refusal;
+  router.add(std::move(address));
   add({"GET", "/jobs", v1::bind(services, list)});
   add({"GET", "/jobs/{id}", v1::bind(services, show)});
   add({"POST", "/jobs/{id}/retry", v1::bind(services, retry)});

@@ -25,13 +25,6 @@ Outcome<std::optional<auth::Role>> role_field(const bj::object& body) {
   return role;
 }
 
-Outcome<std::optional<bool>> disabled_field(const bj::object& body) {
-  const bj::value* value = body.if_contains("disabled");
-  if (value == nullptr) return std::optional<bool>();
-  if (!value->is_bool()) return fail(Problem(422, "must be true or false", "disabled"));
-  return std::optional(value->get_bool());
-}
-
 // As a hash, which takes its time.
 Outcome<std::optional<std::string>> password_field(Services& services, const bj::object& body) {
   const bj::value* value = body.if_contains("password");
@@ -74,7 +67,7 @@ Answer create(Services& services, const Request& request) {
 
 Answer change(Services& services, const Request& request) {
   const bj::object body = TRY(json_body(request, {"role", "disabled", "password"}));
-  auth::UserChange change{.role = TRY(role_field(body)), .disabled = TRY(disabled_field(body))};
+  auth::UserChange change{.role = TRY(role_field(body)), .disabled = TRY(truth_field(body, "disabled"))};
   change.hash = TRY(password_field(services, body));
   const auto user =
       TRY(write<auth::User>(services, [&](store::Transaction& transaction) -> Outcome<auth::User> {

@@ -40,6 +40,7 @@ struct Services {
   std::atomic<uint64_t> upload_limit_bytes = 0;
   const uint64_t storage_limit_bytes = 0;  // of one user; 0: none
   const jobs::QueueLimits queue_limits = {};
+  const std::chrono::milliseconds download_cache{0};  // so long an address need not be fetched again
   const std::filesystem::path spool_folder;
   const std::atomic<bool>& draining;
   const std::string instance;   // this process, among those that had the database

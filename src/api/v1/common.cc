@@ -71,6 +71,13 @@ Outcome<std::optional<std::string>> text_field(const bj::object& body, std::stri
   return std::optional(std::string(text));
 }
 
+Outcome<std::optional<bool>> truth_field(const bj::object& body, std::string_view name) {
+  const bj::value* value = body.if_contains(name);
+  if (value == nullptr) return std::optional<bool>();
+  if (!value->is_bool()) return fail(Problem(422, "must be true or false", std::string(name)));
+  return std::optional(value->get_bool());
+}
+
 Outcome<std::string> url_field(const Services& services, const bj::object& body) {
   std::string url = json::get_string(body, "url").value_or("");
   const auto checked = fetch::check_url(url, &services.address_rules);

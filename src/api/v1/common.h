@@ -42,6 +42,9 @@ Outcome<bj::object> json_body(const Request& request);
 // Text of at most 500 characters with something in it; nothing where the field is not there.
 Outcome<std::optional<std::string>> text_field(const bj::object& body, std::string_view name);
 
+// True or false; nothing where the field is not there.
+Outcome<std::optional<bool>> truth_field(const bj::object& body, std::string_view name);
+
 // An address over http or https that may be asked for others; required. What its name stands for is found out
 // when it is asked.
 Outcome<std::string> url_field(const Services& services, const bj::object& body);
