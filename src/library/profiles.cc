@@ -48,9 +48,11 @@ Result<Profile> add_profile(Transaction& transaction, const Profile& wanted) {
                 fmt::format("there are {} profiles, and that is the most; delete one first",
                             limits::kProfilesOfUser));
   }
-  return profile_from(
+  Profile made = profile_from(
       *TRY(transaction.row(kInsert, make_id("prof", transaction.now_ms()), wanted.user_id, wanted.name,
                            wanted.description, count == 0 ? 1 : 0, wanted.options, transaction.now_ms())));
+  if (!wanted.is_default) return made;
+  return *TRY(set_default_profile(transaction, made.user_id, made.id));
 }
 
 Result<std::optional<Profile>> change_profile(Transaction& transaction, std::string_view user_id,

@@ -51,12 +51,13 @@ Answer list(Services& services, const Request& request) {
 }
 
 Answer create(Services& services, const Request& request) {
-  const bj::object body = TRY(json_body(request, {"name", "description", "options"}));
+  const bj::object body = TRY(json_body(request, {"name", "description", "options", "is_default"}));
   const auto name = TRY(text_field(body, "name"));
   if (!name) return fail(Problem(422, "must be text of 1 to 500 characters", "name"));
   const Profile wanted{.user_id = user_of(services, request),
                        .name = *name,
                        .description = TRY(text_field(body, "description")).value_or(""),
+                       .is_default = TRY(truth_field(body, "is_default")).value_or(false),
                        .options = TRY(options_field(services, body)).value_or("{}")};
   return make_once(services, request, json::to_text(body), 201,
                    [&](store::Transaction& transaction) -> Outcome<Made> {
@@ -75,7 +76,8 @@ Answer show(Services& services, const Request& request) {
 }
 
 Answer change(Services& services, const Request& request) {
-  const bj::object body = TRY(json_body(request, {"name", "description", "options"}));
+  const bj::object body = TRY(json_body(request, {"name", "description", "options", "is_default"}));
+  const auto is_default = TRY(truth_field(body, "is_default"));
   const library::ProfileChange change{.name = TRY(text_field(body, "name")),
                                       .description = TRY(text_field(body, "description")),
                                       .options = TRY(options_field(services, body))};
@@ -84,6 +86,9 @@ Answer change(Services& services, const Request& request) {
     const auto before = TRY(library::find_profile(transaction, user, request.parameters.at(0)));
     if (!before) return no_such_profile();
     TRY(check_match(request, before->id, before->updated_at_ms));
+    if (before->is_default && is_default == false)
+      return fail(Problem(422, "one profile is the default: make another one that", "is_default"));
+    if (is_default == true) TRY(library::set_default_profile(transaction, user, before->id));
     return *TRY(library::change_profile(transaction, user, before->id, change));
   }));
   return answer_with(request, profile);
@@ -127,13 +132,6 @@ Answer settings(Services& services, const Request& request) {
   body["local_only"] = true;
   body["max_upload_size_mb"] = services.upload_limit_bytes.load() >> 20;
   return http::json_response(200, json::to_text(body));
-}
-
-Outcome<std::optional<bool>> truth_field(const bj::object& body, const char* name) {
-  const bj::value* value = body.if_contains(name);
-  if (value == nullptr) return std::optional<bool>();
-  if (!value->is_bool()) return fail(Problem(422, "must be true or false", name));
-  return std::optional(value->get_bool());
 }
 
 // Those of the installation are an admin's.
