@@ -37,4 +37,15 @@ std::optional<int64_t> parse_integer(std::string_view text) {
   return number;
 }
 
+std::optional<bool> parse_truth(std::string_view text) {
+  const std::string word = lower(text);
+  for (const char* yes : {"true", "t", "1", "yes", "y", "on"}) {
+    if (word == yes) return true;
+  }
+  for (const char* no : {"false", "f", "0", "no", "n", "off"}) {
+    if (word == no) return false;
+  }
+  return std::nullopt;
+}
+
 }  // namespace hansard

@@ -18,4 +18,8 @@ size_t edit_distance(std::string_view a, std::string_view b);
 // "42" or "-7", and nothing else; nothing where it is none, or too large.
 std::optional<int64_t> parse_integer(std::string_view text);
 
+// "true" or "false", as people write it in a form: also 1, yes, on and 0, no, off, by their first letters, in
+// any case; nothing where it is neither.
+std::optional<bool> parse_truth(std::string_view text);
+
 }  // namespace hansard

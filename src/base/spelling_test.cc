@@ -27,5 +27,14 @@ TEST(Spelling, IntegersAreWholeOrNone) {
   }
 }
 
+TEST(Spelling, TruthHasManyWords) {
+  for (const char* text : {"true", "TRUE", "1", "Yes", "on", "t", "y"})
+    EXPECT_EQ(parse_truth(text), true) << text;
+  for (const char* text : {"false", "False", "0", "no", "OFF", "f", "n"})
+    EXPECT_EQ(parse_truth(text), false) << text;
+  for (const char* text : {"", "2", "perhaps", "tru", " true"})
+    EXPECT_EQ(parse_truth(text), std::nullopt) << text;
+}
+
 }  // namespace
 }  // namespace hansard

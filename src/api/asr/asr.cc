@@ -43,9 +43,7 @@ std::optional<std::string> value_of(const Request& request, const Upload& upload
 Outcome<bool> truth_of(const Request& request, const Upload& upload, std::string_view name, bool otherwise) {
   const auto text = value_of(request, upload, name);
   if (!text) return otherwise;
-  const std::string word = lower(*text);
-  if (word == "true" || word == "1") return true;
-  if (word == "false" || word == "0") return false;
+  if (const auto truth = parse_truth(*text)) return *truth;
   return fail(Problem(422, "must be true or false", std::string(name)));
 }
 

@@ -9,6 +9,7 @@
 #include "api/v1/waiting.h"
 #include "base/clock.h"
 #include "base/limits.h"
+#include "base/spelling.h"
 #include "fetch/youtube.h"
 #include "jobs/state.h"
 #include "library/chains.h"
@@ -152,13 +153,8 @@ Result<bj::object> to_json(store::Reader& reader, const Services& services, cons
 
 // ---- handing in
 
-Outcome<bool> truth_of(std::string text, std::string_view field) {
-  std::transform(text.begin(), text.end(), text.begin(),
-                 [](unsigned char c) { return static_cast<char>(std::tolower(c)); });
-  for (const auto& [word, value] :
-       {std::pair("true", true), std::pair("1", true), std::pair("false", false), std::pair("0", false)}) {
-    if (text == word) return value;
-  }
+Outcome<bool> truth_of(std::string_view text, std::string_view field) {
+  if (const auto truth = parse_truth(text)) return *truth;
   return fail(Problem(422, "must be true or false", std::string(field)));
 }
 
