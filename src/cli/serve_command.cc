@@ -37,6 +37,7 @@
 #include "library/renditions.h"
 #include "library/uploads.h"
 #include "metrics/metrics.h"
+#include "store/relay.h"
 #include "store/sqlite/sqlite_store.h"
 
 namespace hansard::cli {
@@ -48,28 +49,10 @@ using namespace std::chrono_literals;
 // Requests in work when the server stops take milliseconds; a download may take longer.
 constexpr auto kRequestPatience = 2s;
 
-// Says what the database says to parts that come after it and end before it.
-class Relay {
- public:
-  void notice(const store::Notice& notice) {
-    const std::lock_guard lock(mutex_);
-    if (listener_) listener_(notice);
-  }
-  // From now on; what is being told when it returns is told to the former one.
-  void tell(store::Store::Listener listener) {
-    const std::lock_guard lock(mutex_);
-    listener_ = std::move(listener);
-  }
-
- private:
-  std::mutex mutex_;
-  store::Store::Listener listener_;
-};
-
 // What this process alone has of a data folder, with the jobs of an earlier server put back to the queue.
 struct Data {
   UniqueFd lock;
-  std::unique_ptr<Relay> relay = std::make_unique<Relay>();
+  std::unique_ptr<store::Relay> relay = std::make_unique<store::Relay>();
   std::unique_ptr<store::Store> store;
   std::unique_ptr<blob::Blobs> blobs;
   std::unique_ptr<auth::Accounts> accounts;

@@ -526,7 +526,7 @@ TEST_F(HttpServer, OneByteAfterTheOtherIsGivenUp) {
     one.send(beginning);
     std::jthread crawler([&](const std::stop_token& stop) {
       while (!stop.stop_requested()) {
-        one.send("x");
+        one.send_more("x");
         ::usleep(5000);
       }
     });
@@ -575,7 +575,7 @@ TEST_F(HttpServer, FormsOfTooManyPartsOrEndlessNamesAreRefusedAsTheyCome) {
                   kFormHeader));
   std::jthread writer([&](const std::stop_token& stop) {
     const std::string name(1 << 16, 'n');
-    while (!stop.stop_requested()) one.send(name);
+    while (!stop.stop_requested()) one.send_more(name);
   });
   EXPECT_EQ(code(one.receive()), "PAYLOAD_TOO_LARGE");
 }

@@ -29,6 +29,10 @@ void Client::send(std::string_view bytes) {
     if (const size_t end = request_line_.find("\r\n"); end != std::string::npos)
       request_line_.resize(end + 2);
   }
+  send_more(bytes);
+}
+
+void Client::send_more(std::string_view bytes) const {
   while (!bytes.empty()) {
     const ssize_t n = ::send(socket_.get(), bytes.data(), bytes.size(), MSG_NOSIGNAL);
     if (n <= 0) return;

@@ -33,6 +33,8 @@ class Client {
   static void show_to(void (*to)(const Exchange&)) { witness = to; }
 
   void send(std::string_view bytes);
+  // More of a request whose first line was sent; also while another thread receives.
+  void send_more(std::string_view bytes) const;
   // One answer; `head`: of a HEAD request, which has no body.
   ClientResponse receive(bool head = false);
   // Reads until `text` has come or the connection ends; all that came.

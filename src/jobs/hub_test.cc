@@ -8,6 +8,7 @@
 #include "base/limits.h"
 #include "base/temporary_folder.h"
 #include "jobs/state.h"
+#include "store/relay.h"
 #include "store/sqlite/sqlite_store.h"
 
 namespace hansard::jobs {
@@ -16,16 +17,18 @@ namespace {
 class HubTest : public testing::Test {
  protected:
   HubTest() {
-    store_->listen([this](const store::Notice& notice) {
-      if (hub_) hub_->notice(notice);
-    });
+    store_->listen([this](const store::Notice& notice) { relay_.notice(notice); });
     hub_ = std::make_unique<Hub>(*store_);
+    relay_.tell([this](const store::Notice& notice) { hub_->notice(notice); });
     hub_->on_event([this](const Event& event) { seen_.push_back(event.name); });
     job_.id = "tr_1";
     job_.user_id = "ann";
     job_.attempt = 1;
   }
-  ~HubTest() override { hub_.reset(); }
+  ~HubTest() override {
+    relay_.tell({});
+    hub_.reset();
+  }
 
   int64_t add(std::string_view user, std::string_view name, std::string_view subject) {
     static constexpr store::Statement kLast{"test.last", "SELECT MAX(id) FROM events"};
@@ -63,6 +66,7 @@ class HubTest : public testing::Test {
   }
 
   const TemporaryFolder folder_;
+  store::Relay relay_;
   std::unique_ptr<store::Store> store_ = std::move(store::open_sqlite(folder_ / "hansard.db").value());
   std::vector<std::string> seen_;  // all rows; to be read once the hub is gone
   std::unique_ptr<Hub> hub_;

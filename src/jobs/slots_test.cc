@@ -17,6 +17,7 @@
 #include "base/parts_folder.h"
 #include "base/temporary_folder.h"
 #include "blob/file/file_blobs.h"
+#include "store/relay.h"
 #include "store/sqlite/sqlite_store.h"
 
 namespace hansard::jobs {
@@ -125,11 +126,7 @@ std::string tone(double hertz) {
 class SlotsModel : public testing::Test {
  protected:
   SlotsModel() {
-    store_->listen([this](const store::Notice& notice) {
-      if (hub_) hub_->notice(notice);
-      if (slots_) slots_->notice(notice);
-      if (notice.channel == "events") events_.release();
-    });
+    store_->listen([this](const store::Notice& notice) { relay_.notice(notice); });
     static constexpr Statement kUser{"test.user",
                                      "INSERT INTO users (id, username, role, created_at, updated_at) "
                                      "VALUES ('ann', 'ann', 'admin', 1, 1)"};
@@ -142,11 +139,11 @@ class SlotsModel : public testing::Test {
   }
   ~SlotsModel() override {
     slots_->drain(0ms);
-    // The store's thread tells them until the last write is answered.
-    store_.reset();
+    relay_.tell({});
   }
 
   void open_slots(const SlotOptions& options) {
+    relay_.tell({});
     slots_ = std::make_unique<Slots>(
         options,
         Workshop{.store = *store_,
@@ -163,6 +160,11 @@ class SlotsModel : public testing::Test {
                  },
                  .on_claim = [this] { ++claims_; },
                  .on_end = [this](const AttemptReport& report) { reports_.push_back(report); }});
+    relay_.tell([this](const store::Notice& notice) {
+      hub_->notice(notice);
+      slots_->notice(notice);
+      if (notice.channel == "events") events_.release();
+    });
   }
 
   void in(const store::Store::Work& work) {
@@ -228,6 +230,7 @@ class SlotsModel : public testing::Test {
   models::Library library_{folder_ / "models", {parts_folder() / "models"}};
   pipeline::Artifacts artifacts_{folder_ / "cache", 1ULL << 30};
   std::unique_ptr<blob::Blobs> blobs_ = std::move(blob::open_file_blobs(folder_ / "blobs").value());
+  store::Relay relay_;
   std::unique_ptr<store::Store> store_ = std::move(store::open_sqlite(folder_ / "hansard.db").value());
   std::unique_ptr<Hub> hub_;
   std::unique_ptr<Slots> slots_;

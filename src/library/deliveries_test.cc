@@ -18,16 +18,12 @@ using namespace std::chrono_literals;
 
 class DeliveriesTest : public KeptLibrary {
  protected:
-  DeliveriesTest() {
-    on_notice_ = [this](const store::Notice& notice) {
-      if (deliveries_) deliveries_->notice(notice);
-    };
-  }
-  ~DeliveriesTest() override { deliveries_.reset(); }
+  ~DeliveriesTest() override { relay_.tell({}); }
 
   void start(std::chrono::milliseconds time = 30s, std::chrono::milliseconds backoff = 1ms) {
     deliveries_ = std::make_unique<Deliveries>(
         *store_, Deliveries::Options{.rules = rules_, .time = time, .backoff = backoff});
+    relay_.tell([this](const store::Notice& notice) { deliveries_->notice(notice); });
     deliveries_->start();
   }
   Webhook hook(const std::string& url, const std::vector<std::string>& events = {"file.ready"}) const {

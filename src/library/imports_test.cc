@@ -21,12 +21,13 @@ using namespace std::chrono_literals;
 class ImportsTest : public KeptLibrary {
  protected:
   ImportsTest() {
-    on_notice_ = [this](const store::Notice& notice) {
-      if (imports_) imports_->notice(notice);
-      if (notice.channel == "events" || notice.channel.starts_with("imports")) happened_.release();
-    };
+    relay_.tell([this](const store::Notice& notice) { happen(notice); });
   }
-  ~ImportsTest() override { imports_.reset(); }
+  ~ImportsTest() override { relay_.tell({}); }
+
+  void happen(const store::Notice& notice) {
+    if (notice.channel == "events" || notice.channel.starts_with("imports")) happened_.release();
+  }
 
   void start() {
     imports_ = std::make_unique<Imports>(*store_, *blobs_, hub_,
@@ -34,6 +35,10 @@ class ImportsTest : public KeptLibrary {
                                                           .most_bytes = [this] { return most_bytes_; },
                                                           .storage_limit_bytes = storage_limit_bytes_,
                                                           .backoff = 1ms});
+    relay_.tell([this](const store::Notice& notice) {
+      imports_->notice(notice);
+      happen(notice);
+    });
     imports_->start();
   }
   File import(const std::string& url, const std::optional<std::string>& title = {},

@@ -11,6 +11,7 @@
 #include "blob/file/file_blobs.h"
 #include "jobs/state.h"
 #include "library/files.h"
+#include "store/relay.h"
 #include "store/sqlite/sqlite_store.h"
 
 namespace hansard::library {
@@ -21,9 +22,7 @@ class KeptLibrary : public testing::Test {
     static constexpr store::Statement kUser{
         "test.user",
         "INSERT INTO users (id, username, role, created_at, updated_at) VALUES ($1, $1, 'user', 1, 1)"};
-    store_->listen([this](const store::Notice& notice) {
-      if (on_notice_) on_notice_(notice);
-    });
+    store_->listen([this](const store::Notice& notice) { relay_.notice(notice); });
     write([](store::Transaction& transaction) -> Result<void> {
       TRY(transaction.change(kUser, "ann"));
       return {};
@@ -64,7 +63,7 @@ class KeptLibrary : public testing::Test {
   }
 
   const TemporaryFolder folder_;
-  std::function<void(const store::Notice&)> on_notice_;
+  store::Relay relay_;
   std::unique_ptr<store::Store> store_ = std::move(store::open_sqlite(folder_ / "test.db", {}).value());
   std::unique_ptr<blob::Blobs> blobs_ = std::move(blob::open_file_blobs(folder_ / "blobs").value());
 };

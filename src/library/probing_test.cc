@@ -27,17 +27,22 @@ class ProbingTest : public KeptLibrary {
         << "#!/bin/sh\nread line < \"${0%/*}/gate\"\nPATH=\"${PATH#*:}\"\nexec ffprobe \"$@\"\n";
     fs::permissions(programs / "ffprobe", fs::perms::owner_all);
     ::setenv("PATH", (programs.string() + ":" + path_).c_str(), 1);
-    on_notice_ = [this](const store::Notice& notice) {
-      if (probing_) probing_->notice(notice);
-      if (notice.channel == "events") events_.release();
-    };
+    relay_.tell([this](const store::Notice& notice) { happen(notice); });
   }
   ~ProbingTest() override {
+    relay_.tell({});
     probing_.reset();
     ::setenv("PATH", path_.c_str(), 1);
   }
+  void happen(const store::Notice& notice) {
+    if (notice.channel == "events") events_.release();
+  }
   void start() {
     probing_ = std::make_unique<Probing>(*store_, *blobs_);
+    relay_.tell([this](const store::Notice& notice) {
+      probing_->notice(notice);
+      happen(notice);
+    });
     probing_->start();
   }
   // Lets one ffprobe through, once there is one.
