@@ -193,7 +193,7 @@ TEST_F(ServerModel, WhatIsRunningWhenTheServerStopsGoesOnAfterIt) {
   ASSERT_TRUE(server.listens()) << server.log();
   const bj::object job = server.wait_for_end(id);
   EXPECT_EQ(job.at("status"), "completed");
-  EXPECT_EQ(job.at("attempt"), 3);  // the release raised it, too
+  EXPECT_EQ(job.at("attempt"), 3) << server.log();  // the release raised it, too
   // The events of before the restart are still told to whoever missed them.
   Client events(server.port());
   events.send("GET /api/v1/transcriptions/" + id +
