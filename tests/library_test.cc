@@ -322,7 +322,7 @@ TEST_F(ServedLibraryModel, EverythingOfAUserComesAsOneTar) {
   ASSERT_TRUE(server.listens()) << server.log();
   const std::string recording = bytes_of("endgame_nagg_nell.wav");
   const std::string id = server.submit(
-      recording, {{"title", "Nagg / Nell"}, {"options", R"({"model":"tiny.en","diarization":false})"}});
+      recording, {{"title", "Nagg / Nell, das Gespräch"}, {"options", R"({"model":"tiny.en","diarization":false})"}});
   ASSERT_EQ(text(server.wait_for_end(id), "status"), "completed");
   const ClientResponse response = server.get("/api/v1/export");
   ASSERT_EQ(response.status, 200);
@@ -339,7 +339,7 @@ TEST_F(ServedLibraryModel, EverythingOfAUserComesAsOneTar) {
   const std::string file = text(object(server.get("/api/v1/transcriptions/" + id)), "file_id");
   const std::string folder = "transcriptions/" + id;
   EXPECT_EQ(members.size(), 6U);
-  EXPECT_EQ(members["recordings/" + file + "/Nagg _ Nell.wav"], recording);
+  EXPECT_EQ(members["recordings/" + file + "/Nagg _ Nell, das Gespräch.wav"], recording);
   EXPECT_EQ(members["recordings/" + file + "/recording.json"], server.get("/api/v1/files/" + file).body);
   EXPECT_EQ(members[folder + "/transcript.1.json"],
             server.get("/api/v1/transcriptions/" + id + "/transcript").body);

@@ -4,6 +4,7 @@
 #include <archive_entry.h>
 
 #include <cerrno>
+#include <clocale>
 #include <utility>
 #include <vector>
 
@@ -16,6 +17,23 @@ constexpr size_t kBlockBytes = 256UL * 1024;
 
 struct ReadFree {
   void operator()(struct archive* handle) const { archive_read_free(handle); }
+};
+
+// Names are UTF-8 here, and the library takes them for what the thread's locale says: in C, where programs
+// begin, for nothing but ASCII.
+class Utf8Names {
+ public:
+  Utf8Names() : before_(::uselocale(utf8())) {}
+  ~Utf8Names() { ::uselocale(before_); }
+  Utf8Names(const Utf8Names&) = delete;
+  Utf8Names& operator=(const Utf8Names&) = delete;
+
+ private:
+  static locale_t utf8() {
+    static const locale_t kLocale = ::newlocale(LC_CTYPE_MASK, "C.UTF-8", nullptr);
+    return kLocale;  // where there is none, the thread keeps its own
+  }
+  locale_t before_;
 };
 
 // "./a//b/" as "a/b"; nothing for a path that is empty, absolute or leads upwards.
@@ -76,6 +94,7 @@ Result<Archive> Archive::open(const std::filesystem::path& path, Format format, 
 }
 
 Result<std::optional<Archive::Entry>> Archive::next() {
+  const Utf8Names names;
   struct archive* handle = state_->handle.get();
   for (;;) {
     struct archive_entry* entry = nullptr;
@@ -169,6 +188,7 @@ Result<TarWriter> TarWriter::open(int fd) {
 }
 
 Result<void> TarWriter::add(const std::string& path, uint64_t size_bytes, int64_t modified_ms) {
+  const Utf8Names names;
   const std::unique_ptr<struct archive_entry, decltype(&archive_entry_free)> entry(archive_entry_new(),
                                                                                    archive_entry_free);
   archive_entry_set_pathname(entry.get(), path.c_str());

@@ -15,7 +15,10 @@ namespace {
 TEST(TarWriter, WhatIsWrittenIsRead) {
   const TemporaryFolder folder;
   const std::map<std::string, std::string> files{
-      {"a.json", "{}"}, {"empty", ""}, {"folder/" + std::string(150, 'x'), std::string(3'000'000, 'y')}};
+      {"a.json", "{}"},
+      {"empty", ""},
+      {"Gespräch über 日本 😀.wav", "ü"},
+      {"folder/" + std::string(150, 'x'), std::string(3'000'000, 'y')}};
   {
     const UniqueFd fd(::open((folder / "a.tar").c_str(), O_WRONLY | O_CREAT | O_CLOEXEC, 0600));
     TarWriter writer = TarWriter::open(fd.get()).value();

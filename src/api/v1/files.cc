@@ -40,8 +40,12 @@ Answer upload(Services& services, Request& request) {
 Answer import(Services& services, const Request& request, std::string_view kind, const bj::object& body,
               const std::string& url) {
   const auto title = TRY(text_field(body, "title"));
+  const bool can_be_asked = kind != "youtube" || fetch::youtube_can_be_asked();
   return make_once(
       services, request, json::to_text(body), 202, [&](store::Transaction& transaction) -> Outcome<Made> {
+        if (!can_be_asked) {
+          return fail(Problem(501, "this server cannot ask YouTube: yt-dlp is not installed there"));
+        }
         const library::File file = TRY(library::add_import(
             transaction,
             {.user_id = user_of(services, request), .kind = std::string(kind), .url = url, .title = title}));
@@ -63,9 +67,6 @@ Answer import_youtube(Services& services, const Request& request) {
   const std::string url = json::get_string(body, "url").value_or("");
   if (!fetch::youtube_video(url))
     return fail(Problem(422, "must be the address of a video on YouTube", "url"));
-  if (!fetch::youtube_can_be_asked()) {
-    return fail(Problem(501, "this server cannot ask YouTube: yt-dlp is not installed there"));
-  }
   return import(services, request, "youtube", body, url);
 }
 
