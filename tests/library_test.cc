@@ -322,7 +322,8 @@ TEST_F(ServedLibraryModel, EverythingOfAUserComesAsOneTar) {
   ASSERT_TRUE(server.listens()) << server.log();
   const std::string recording = bytes_of("endgame_nagg_nell.wav");
   const std::string id = server.submit(
-      recording, {{"title", "Nagg / Nell, das Gespräch"}, {"options", R"({"model":"tiny.en","diarization":false})"}});
+      recording,
+      {{"title", "Nagg / Nell, das Gespräch"}, {"options", R"({"model":"tiny.en","diarization":false})"}});
   ASSERT_EQ(text(server.wait_for_end(id), "status"), "completed");
   const ClientResponse response = server.get("/api/v1/export");
   ASSERT_EQ(response.status, 200);
