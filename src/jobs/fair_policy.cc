@@ -1,7 +1,6 @@
 #include "jobs/fair_policy.h"
 
-// What can be claimed: text, since statements are constants. The first two are those of the partial indexes.
-#define QUEUED "status = 'queued' AND available_at IS NOT NULL AND available_at <= $1"
+#include "jobs/claimable.h"
 
 namespace hansard::jobs {
 
@@ -9,11 +8,11 @@ Result<std::optional<std::string>> FairPolicy::next(store::Transaction& transact
   using store::Statement;
   // The first entry of transcriptions_claim says which priority has its turn.
   static constexpr Statement kPriority{"jobs.next_priority",
-                                       "SELECT priority FROM transcriptions WHERE " QUEUED
-                                       " ORDER BY priority, queued_at, created_at, id LIMIT 1"};
+                                       "SELECT priority FROM transcriptions WHERE " CLAIMABLE
+                                       " ORDER BY " CLAIM_ORDER " LIMIT 1"};
   // From user to user through transcriptions_claim_user, however many jobs each has.
   static constexpr Statement kUser{"jobs.next_user",
-                                   "SELECT user_id FROM transcriptions WHERE " QUEUED
+                                   "SELECT user_id FROM transcriptions WHERE " CLAIMABLE
                                    " AND priority = $2 AND user_id > $3 ORDER BY user_id LIMIT 1"};
   static constexpr Statement kRunning{
       "jobs.running_of_user",
@@ -22,7 +21,7 @@ Result<std::optional<std::string>> FairPolicy::next(store::Transaction& transact
                                    "SELECT started_at FROM transcriptions WHERE user_id = $1 AND started_at "
                                    "IS NOT NULL ORDER BY started_at DESC LIMIT 1"};
   static constexpr Statement kNext{"jobs.next_of_user",
-                                   "SELECT queued_at, id FROM transcriptions WHERE " QUEUED
+                                   "SELECT queued_at, id FROM transcriptions WHERE " CLAIMABLE
                                    " AND priority = $2 AND user_id = $3 "
                                    "ORDER BY queued_at, created_at, id LIMIT 1"};
   struct Turn {

@@ -1,6 +1,7 @@
 #include "jobs/short_lane.h"
 
 #include "base/limits.h"
+#include "jobs/claimable.h"
 
 namespace hansard::jobs {
 
@@ -9,8 +10,8 @@ Result<std::optional<std::string>> ShortLane::enter(store::Store& store, const J
   static constexpr store::Statement kShort{
       "jobs.next_short",
       "SELECT queue.id FROM (SELECT id, file_id, priority, queued_at, created_at FROM transcriptions "
-      "WHERE status = 'queued' AND available_at IS NOT NULL AND available_at <= $1 AND priority <= $2 "
-      "ORDER BY priority, queued_at, created_at, id LIMIT 1000) AS queue "
+      "WHERE " CLAIMABLE " AND priority <= $2 ORDER BY " CLAIM_ORDER
+      " LIMIT 1000) AS queue "
       "JOIN files ON files.id = queue.file_id WHERE files.duration_seconds <= $3 AND "
       // Where nobody knows how long a recording is, it may be long.
       "(SELECT COALESCE(duration_seconds, $3 + 1) FROM files WHERE id = $4) > $3 "
@@ -18,8 +19,8 @@ Result<std::optional<std::string>> ShortLane::enter(store::Store& store, const J
   const auto now = std::chrono::steady_clock::now();
   {
     const std::lock_guard lock(mutex_);
-    const auto last = made_way_.find(running.id);
-    if (last != made_way_.end() && now - last->second < limits::kMakeWayInterval) return std::nullopt;
+    std::erase_if(made_way_, [&](const auto& one) { return now - one.second >= limits::kMakeWayInterval; });
+    if (made_way_.contains(running.id)) return std::nullopt;
   }
   std::optional<std::string> id;
   TRY(store.read([&](store::Reader& reader) -> Result<void> {
@@ -38,11 +39,6 @@ Result<std::optional<std::string>> ShortLane::enter(store::Store& store, const J
 void ShortLane::left(const std::string& id) {
   const std::lock_guard lock(mutex_);
   entered_.erase(id);
-}
-
-void ShortLane::forget(const std::string& running) {
-  const std::lock_guard lock(mutex_);
-  made_way_.erase(running);
 }
 
 }  // namespace hansard::jobs

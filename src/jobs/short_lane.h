@@ -24,13 +24,11 @@ class ShortLane {
   Result<std::optional<std::string>> enter(store::Store& store, const Job& running);
   // Of what enter() gave: claimed, or not to be claimed.
   void left(const std::string& id);
-  // Is at its end: how often it made way is forgotten.
-  void forget(const std::string& running);
 
  private:
   std::mutex mutex_;
   std::set<std::string> entered_;
-  std::map<std::string, std::chrono::steady_clock::time_point> made_way_;  // by job, when last
+  std::map<std::string, std::chrono::steady_clock::time_point> made_way_;  // by job, of the last interval
 };
 
 }  // namespace hansard::jobs

@@ -168,7 +168,6 @@ class Slots::Slot {
     const Result<Completion> result = attempt(job, *run, observer);
     const bool held = settle(job, *run, result);
     if (run->goes_first) slots_.short_lane_.left(*run->goes_first);
-    if (!run->goes_first) slots_.short_lane_.forget(job.id);
     if (workshop_.on_end) {
       workshop_.on_end({.error = result ? std::nullopt : std::optional(result.error()),
                         .held = held,

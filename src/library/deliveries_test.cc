@@ -98,13 +98,7 @@ TEST_F(DeliveriesTest, AReceiverHearsWhatItWantsSigned) {
 }
 
 TEST_F(DeliveriesTest, OnesEventsAreNotForAnother) {
-  static constexpr store::Statement kBob{
-      "test.bob",
-      "INSERT INTO users (id, username, role, created_at, updated_at) VALUES ('bob', 'bob', 'user', 1, 1)"};
-  write([](store::Transaction& transaction) -> Result<void> {
-    TRY(transaction.change(kBob));
-    return {};
-  });
+  add_user("bob");
   const Webhook webhook = hook("http://127.0.0.1:1/");
   happen("file.ready", "file_1", "bob");
   EXPECT_TRUE(deliveries(webhook).empty());

@@ -219,13 +219,7 @@ TEST_F(ImportsTest, DeletingAFileEndsItsImportAndOnesQueueHoldsUpNobodyElse) {
             .break_after = silent ? std::optional<size_t>(1000) : std::nullopt,
             .silent_after = silent};
   });
-  static constexpr store::Statement kBob{
-      "test.bob",
-      "INSERT INTO users (id, username, role, created_at, updated_at) VALUES ('bob', 'bob', 'user', 1, 1)"};
-  write([](store::Transaction& transaction) -> Result<void> {
-    TRY(transaction.change(kBob));
-    return {};
-  });
+  add_user("bob");
   start();
   const File first = import(server.address() + "/silent1");
   const File second = import(server.address() + "/silent2");

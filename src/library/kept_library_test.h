@@ -19,12 +19,16 @@ namespace hansard::library {
 class KeptLibrary : public testing::Test {
  protected:
   KeptLibrary() {
+    store_->listen([this](const store::Notice& notice) { relay_.notice(notice); });
+    add_user("ann");
+  }
+
+  void add_user(std::string_view id) const {
     static constexpr store::Statement kUser{
         "test.user",
         "INSERT INTO users (id, username, role, created_at, updated_at) VALUES ($1, $1, 'user', 1, 1)"};
-    store_->listen([this](const store::Notice& notice) { relay_.notice(notice); });
-    write([](store::Transaction& transaction) -> Result<void> {
-      TRY(transaction.change(kUser, "ann"));
+    write([&](store::Transaction& transaction) -> Result<void> {
+      TRY(transaction.change(kUser, id));
       return {};
     });
   }

@@ -14,6 +14,7 @@
 #include "base/log.h"
 #include "base/seam.h"
 #include "engine/serialize.h"
+#include "transcript/assemble.h"
 
 namespace hansard::pipeline {
 namespace {
@@ -26,6 +27,7 @@ constexpr int kSoundVersion = 1;
 struct Share {
   double from;
   double to;
+  double at(double within) const { return from + (to - from) * within; }
 };
 Share share(Stage stage) {
   switch (stage) {
@@ -95,11 +97,11 @@ class Run {
     for (size_t i = 0; i < tracks_.size(); ++i) TRY(make_plan(tracks_[i], part(i, 0.5, 1)));
     at(Stage::transcribing, 0);
     for (size_t i = 0; i < tracks_.size(); ++i) TRY(write_words(tracks_[i], part(i, 0, 1)));
-    const std::vector<transcript::Word> words = all_words();
     Outcome outcome;
     transcript::MergeInput input;
+    input.words = all_words();
     input.diarized = options_.diarize || options_.multichannel;
-    if (options_.diarize && !options_.multichannel && !words.empty()) {
+    if (options_.diarize && !options_.multichannel && !input.words.empty()) {
       Result<std::vector<transcript::Turn>> turns = tell_speakers();
       if (turns) {
         input.turns = std::move(*turns);
@@ -111,7 +113,6 @@ class Run {
       }
     }
     at(Stage::merging, 0);
-    input.words = words;
     input.duration_s = seconds();
     outcome.document = transcript::merge(std::move(input));
     describe(outcome);
@@ -187,7 +188,6 @@ class Run {
   // ---- tracks
 
   Result<void> list_tracks() {
-    tracks_.clear();
     int channels = 1;
     if (options_.multichannel) {
       channels = TRY(info()).channels;
@@ -207,9 +207,9 @@ class Run {
 
   // Where in a stage a track has its share of what lies between `from` and `to`.
   Share part(size_t track, double from, double to) const {
-    const double each = (to - from) / static_cast<double>(tracks_.size());
-    const double begin = from + each * static_cast<double>(track);
-    return {begin, begin + each};
+    const Share all{from, to};
+    const auto count = static_cast<double>(tracks_.size());
+    return {all.at(static_cast<double>(track) / count), all.at(static_cast<double>(track + 1) / count)};
   }
 
   // Of the recording, to the end of its range.
@@ -246,7 +246,7 @@ class Run {
         recording_.fd.get(), facts, {options_.range, track.channel}, with_.spool_folder,
         [&](double seconds) {
           if (expected_s <= 0) return;
-          at(Stage::preparing, share.from + (share.to - share.from) * std::min(1.0, seconds / expected_s));
+          at(Stage::preparing, share.at(std::min(1.0, seconds / expected_s)));
         },
         stop_));
     track.sound = {track.spool->sample_count, track.spool->offset_s};
@@ -344,7 +344,7 @@ class Run {
     request.options = options_.transcribe;
     const double missing =
         static_cast<double>(request.groups.size()) / static_cast<double>(track.groups.size());
-    share.from = share.to - (share.to - share.from) * missing;
+    share.from = share.at(1 - missing);
     GroupSink sink(*this, track, share);
     return with_.provider.transcribe(sound, request, sink, stop_);
   }
@@ -380,7 +380,8 @@ class Run {
         out.space_before = first > 0;
         out.text = word.text.substr(first, word.text.find_last_not_of(' ') - first + 1);
         out.confidence = static_cast<double>(word.probability);
-        if (options_.multichannel) out.speaker = speaker_name(track.channel.value_or(0));
+        if (options_.multichannel)
+          out.speaker = transcript::speaker_id(static_cast<size_t>(track.channel.value_or(0)));
         words.push_back(std::move(out));
       }
     }
@@ -445,13 +446,12 @@ class Run {
     return voices;
   }
 
-  static std::string speaker_name(int number) { return fmt::format("SPEAKER_{:02}", number); }
-
   std::vector<transcript::Turn> named(const std::vector<engine::Turn>& turns) const {
     std::vector<transcript::Turn> result;
     for (const engine::Turn& turn : turns) {
       const double offset_s = tracks_.front().sound.offset_s;
-      result.push_back({turn.start + offset_s, turn.end + offset_s, speaker_name(turn.speaker)});
+      result.push_back({turn.start + offset_s, turn.end + offset_s,
+                        transcript::speaker_id(static_cast<size_t>(turn.speaker))});
     }
     return result;
   }
@@ -495,8 +495,7 @@ class Run {
   }
 
   void at(Stage stage, double within) {
-    const auto [from, to] = share(stage);
-    const double fraction = from + (to - from) * std::clamp(within, 0.0, 1.0);
+    const double fraction = share(stage).at(std::clamp(within, 0.0, 1.0));
     if (fraction < reached_) return;
     reached_ = fraction;
     observer_.progress(stage, fraction, within);
@@ -506,9 +505,7 @@ class Run {
   class StageSink : public engine::Sink {
    public:
     StageSink(Run& run, Stage stage, Share share) : run_(run), stage_(stage), share_(share) {}
-    void progress(double fraction) override {
-      run_.at(stage_, share_.from + (share_.to - share_.from) * fraction);
-    }
+    void progress(double fraction) override { run_.at(stage_, share_.at(fraction)); }
 
    private:
     Run& run_;

@@ -132,13 +132,11 @@ Document merge(MergeInput input) {
   document.diarized = input.diarized;
   document.words = std::move(input.words);
   const bool known = input.diarized && !document.words.empty() && !document.words.front().speaker.empty();
-  if (known) document.turns = held_turns(turns_of(document.words), document.duration_s);
+  if (known) input.turns = turns_of(document.words);
   hold_words(document.words, document.duration_s);
+  if (input.diarized) document.turns = held_turns(std::move(input.turns), document.duration_s);
   if (!known) {
     for (Word& word : document.words) word.speaker = input.diarized ? speaker_id(0) : std::string();
-  }
-  if (input.diarized && !known) {
-    document.turns = held_turns(std::move(input.turns), document.duration_s);
     relabel(document.turns);
     if (!document.turns.empty()) assign_speakers(document.words, document.turns);
   }

@@ -36,7 +36,6 @@ constexpr std::string_view kClient = "cesar";
 constexpr std::array<std::string_view, 5> kModels{"tiny", "base", "small", "medium", "large"};
 constexpr std::array<std::string_view, 6> kStatuses{"queued",    "downloading", "processing",
                                                     "completed", "error",       "partial"};
-constexpr std::string_view kNoYoutube = "This server cannot ask YouTube: yt-dlp is not installed there.";
 // Cesar lists all there are; more than this nobody reads.
 constexpr int64_t kListed = 1000;
 
@@ -165,17 +164,17 @@ struct Wish {
   std::optional<int64_t> max_speakers;
 };
 
+Outcome<std::optional<int64_t>> speakers_of(const std::optional<std::string>& text, std::string_view field) {
+  if (!text) return std::optional<int64_t>();
+  return std::optional(TRY(v1::count_of(*text, field, limits::kSpeakers)));
+}
+
 Outcome<Wish> wish_of(const Upload& upload) {
   Wish wish;
   wish.model = upload.field("model").value_or(wish.model);
   wish.diarize = TRY(truth_of(upload.field("diarize").value_or("true"), "diarize"));
-  const auto count = [&](const char* field) -> Outcome<std::optional<int64_t>> {
-    const auto text = upload.field(field);
-    if (!text) return std::optional<int64_t>();
-    return std::optional(TRY(v1::count_of(*text, field, limits::kSpeakers)));
-  };
-  wish.min_speakers = TRY(count("min_speakers"));
-  wish.max_speakers = TRY(count("max_speakers"));
+  wish.min_speakers = TRY(speakers_of(upload.field("min_speakers"), "min_speakers"));
+  wish.max_speakers = TRY(speakers_of(upload.field("max_speakers"), "max_speakers"));
   return wish;
 }
 
@@ -192,13 +191,12 @@ Outcome<Wish> wish_of(const bj::object& body) {
   }
   const bj::object& more = diarize->get_object();
   wish.diarize = TRY(v1::truth_field(more, "enabled")).value_or(true);
-  const auto count = [&](const char* field) -> Outcome<std::optional<int64_t>> {
+  const auto written = [&](const char* field) -> std::optional<std::string> {
     const bj::value* value = more.if_contains(field);
-    if (value == nullptr || value->is_null()) return std::optional<int64_t>();
-    return std::optional(TRY(v1::count_of(json::to_text(*value), field, limits::kSpeakers)));
+    return value == nullptr || value->is_null() ? std::nullopt : std::optional(json::to_text(*value));
   };
-  wish.min_speakers = TRY(count("min_speakers"));
-  wish.max_speakers = TRY(count("max_speakers"));
+  wish.min_speakers = TRY(speakers_of(written("min_speakers"), "min_speakers"));
+  wish.max_speakers = TRY(speakers_of(written("max_speakers"), "max_speakers"));
   return wish;
 }
 
@@ -211,6 +209,17 @@ Outcome<jobs::JobOptions> options_of(Services& services, const Request& request,
   if (wish.diarize && wish.min_speakers) options["min_speakers"] = *wish.min_speakers;
   if (wish.diarize && wish.max_speakers) options["max_speakers"] = *wish.max_speakers;
   return v1::resolve_options(services, request, std::nullopt, options);
+}
+
+Result<Job> queue(store::Transaction& transaction, const library::File& file,
+                  const jobs::JobOptions& options) {
+  return jobs::enqueue(transaction, {.user_id = file.user_id,
+                                     .file_id = file.id,
+                                     .client = std::string(kClient),
+                                     .title = file.title,
+                                     .options = json::to_text(jobs::to_json(options)),
+                                     .priority = options.priority,
+                                     .file_ready = file.status == "ready"});
 }
 
 Answer accepted(Services& services, const std::string& user, const std::string& id) {
@@ -230,13 +239,7 @@ Answer transcribe(Services& services, Request& request) {
   const Job job = TRY(v1::write<Job>(services, [&](store::Transaction& transaction) -> Outcome<Job> {
     TRY(v1::refuse_when_full(services, request, transaction, file.duration_s));
     TRY(library::insert_file(transaction, file));
-    return TRY(jobs::enqueue(transaction, {.user_id = user,
-                                           .file_id = file.id,
-                                           .client = std::string(kClient),
-                                           .title = file.title,
-                                           .options = json::to_text(jobs::to_json(options)),
-                                           .priority = options.priority,
-                                           .file_ready = file.status == "ready"}));
+    return TRY(queue(transaction, file, options));
   }));
   upload.keep();
   return accepted(services, user, job.id);
@@ -275,19 +278,13 @@ Answer transcribe_url(Services& services, const Request& request) {
   if (!url) return fail(address_problem(400, "invalid_url", "url: " + url.error().message));
   const std::string kind = fetch::youtube_video(*url) ? "youtube" : "url";
   if (kind == "youtube" && !fetch::youtube_can_be_asked())
-    return fail(address_problem(501, "youtube_error", std::string(kNoYoutube)));
+    return fail(address_problem(501, "youtube_error", std::string(v1::kNoYoutube)));
   const jobs::JobOptions options = TRY(options_of(services, request, TRY(wish_of(body))));
   const std::string user = v1::user_of(services, request);
   const Job job = TRY(v1::write<Job>(services, [&](store::Transaction& transaction) -> Outcome<Job> {
     TRY(v1::refuse_when_full(services, request, transaction, std::nullopt));
     const library::File file = TRY(file_at(services, transaction, user, kind, *url));
-    return TRY(jobs::enqueue(transaction, {.user_id = user,
-                                           .file_id = file.id,
-                                           .client = std::string(kClient),
-                                           .title = file.title,
-                                           .options = json::to_text(jobs::to_json(options)),
-                                           .priority = options.priority,
-                                           .file_ready = file.status == "ready"}));
+    return TRY(queue(transaction, file, options));
   }));
   return accepted(services, user, job.id);
 }
@@ -361,7 +358,7 @@ Answer health(Services& services, const Request& /*request*/) {
   json["worker"] = services.slots.alive() > 0 && !services.draining ? "running" : "stopped";
   const bool youtube = fetch::youtube_can_be_asked();
   json["youtube"] =
-      bj::object{{"available", youtube}, {"message", youtube ? "yt-dlp is installed." : kNoYoutube}};
+      bj::object{{"available", youtube}, {"message", youtube ? "yt-dlp is installed." : v1::kNoYoutube}};
   return http::json_response(200, json::to_text(json));
 }
 

@@ -58,7 +58,7 @@ Outcome<int64_t> limit_of(const Request& request);
 
 // limit, cursor and sort of a list.
 Outcome<library::Page> page_of(const Request& request);
-// {"items", "next_cursor"}; there is a next page when there are as many items as the page may hold.
+// {"items", "next_cursor"}
 std::string page_json(bj::array items, const std::optional<std::string>& next_cursor = std::nullopt);
 template <typename T>
 library::Page page_after(const library::Page& page, const T& last) {
@@ -72,10 +72,16 @@ library::Page page_after(const library::Page& page, const T& last) {
       next.after_key = last.updated_at_ms;
       break;
     case library::SortBy::title:
-      next.after_key = last.title;
+      if constexpr (requires { last.title; }) next.after_key = last.title;
       break;
   }
   return next;
+}
+// Of the next page: there is one when there are as many items as a page may hold.
+template <typename T>
+std::optional<std::string> cursor_after(const library::Page& page, const std::vector<T>& items) {
+  if (static_cast<int64_t>(items.size()) < page.limit) return std::nullopt;
+  return library::make_cursor(page_after(page, items.back()));
 }
 
 // A part of the audit log: that the caller does this. In a transaction, or as something that is only read.
@@ -92,6 +98,9 @@ Outcome<void> refuse_when_full(const Services& services, const Request& request,
 Outcome<void> refuse_beyond_storage(Services& services, const Request& request, uint64_t size_bytes);
 
 // ---- answers
+
+inline constexpr std::string_view kNoYoutube =
+    "this server cannot ask YouTube: yt-dlp is not installed there";
 
 bj::value text_or_null(const std::optional<std::string>& text);
 bj::value time_or_null(const std::optional<int64_t>& time_ms);

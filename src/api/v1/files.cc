@@ -44,7 +44,7 @@ Answer import(Services& services, const Request& request, std::string_view kind,
   return make_once(
       services, request, json::to_text(body), 202, [&](store::Transaction& transaction) -> Outcome<Made> {
         if (!can_be_asked) {
-          return fail(Problem(501, "this server cannot ask YouTube: yt-dlp is not installed there"));
+          return fail(Problem(501, std::string(kNoYoutube)));
         }
         const library::File file = TRY(library::add_import(
             transaction,
@@ -90,11 +90,7 @@ Answer list(Services& services, const Request& request) {
       }));
   bj::array items;
   for (const library::File& file : files) items.push_back(to_json(file));
-  const bool more = static_cast<int64_t>(files.size()) == page.limit;
-  return http::json_response(
-      200,
-      page_json(std::move(items),
-                more ? std::optional(library::make_cursor(page_after(page, files.back()))) : std::nullopt));
+  return http::json_response(200, page_json(std::move(items), cursor_after(page, files)));
 }
 
 Answer show(Services& services, const Request& request) {

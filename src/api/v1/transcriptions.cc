@@ -144,11 +144,7 @@ Answer list(Services& services, const Request& request) {
       }));
   bj::array items;
   for (const Job& job : found) items.push_back(to_json(services, job, std::nullopt));
-  const bool more = static_cast<int64_t>(found.size()) == page.limit;
-  return http::json_response(
-      200,
-      page_json(std::move(items),
-                more ? std::optional(library::make_cursor(page_after(page, found.back()))) : std::nullopt));
+  return http::json_response(200, page_json(std::move(items), cursor_after(page, found)));
 }
 
 Answer show(Services& services, const Request& request) {

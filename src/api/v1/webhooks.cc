@@ -113,12 +113,7 @@ Answer deliveries(Services& services, const Request& request) {
       }));
   bj::array items;
   for (const library::Delivery& delivery : found) items.push_back(to_json(delivery));
-  if (static_cast<int64_t>(found.size()) < page.limit)
-    return http::json_response(200, page_json(std::move(items)));
-  library::Page next = page;
-  next.after_key = found.back().created_at_ms;
-  next.after_id = found.back().id;
-  return http::json_response(200, page_json(std::move(items), library::make_cursor(next)));
+  return http::json_response(200, page_json(std::move(items), cursor_after(page, found)));
 }
 
 }  // namespace
