@@ -117,9 +117,9 @@ bool set_limits(const ChildLimits& limits) {
     errno = 0;
     if (::nice(limits.nice) == -1 && errno != 0) return false;
   }
-  // A core file would hold what was said.
-  return set_limit(RLIMIT_CORE, 0) && set_limit(RLIMIT_CPU, limits.cpu_seconds, 1) &&
-         set_limit(RLIMIT_AS, limits.address_space_bytes) &&
+  // A core file would hold what was said; and no child may be a real-time process because its parent may.
+  return set_limit(RLIMIT_CORE, 0) && set_limit(RLIMIT_RTPRIO, 0) &&
+         set_limit(RLIMIT_CPU, limits.cpu_seconds, 1) && set_limit(RLIMIT_AS, limits.address_space_bytes) &&
          set_limit(RLIMIT_FSIZE, limits.file_size_bytes) && set_limit(RLIMIT_NOFILE, limits.open_files);
 }
 

@@ -185,12 +185,13 @@ TEST(ChildProcess, FileSizeEnds) {
   EXPECT_EQ(::lseek(file.get(), 0, SEEK_END), 1000);
 }
 
-TEST(ChildProcess, OpenFilesNicenessAndCoresAreSet) {
-  ChildOptions options = shell("ulimit -n; ulimit -c; nice");
+TEST(ChildProcess, OpenFilesNicenessCoresAndRealTimeAreSet) {
+  ChildOptions options =
+      shell("ulimit -n; ulimit -c; nice; awk '/realtime priority/ {print $5}' /proc/self/limits");
   options.limits.open_files = 17;
   options.limits.nice = 3;
   const int niceness = ::getpriority(PRIO_PROCESS, 0) + 3;
-  EXPECT_EQ(output_of(std::move(options)), fmt::format("17\n0\n{}\n", niceness));
+  EXPECT_EQ(output_of(std::move(options)), fmt::format("17\n0\n{}\n0\n", niceness));
 }
 
 TEST(ChildProcess, DestructorKills) {

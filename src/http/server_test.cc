@@ -1,6 +1,7 @@
 #include "http/server.h"
 
 #include <gtest/gtest.h>
+#include <sched.h>
 
 #include <atomic>
 #include <condition_variable>
@@ -128,6 +129,17 @@ class HttpServer : public testing::Test {
     router.add(std::move(slow));
     router.get("/peer",
                [](Request& request) { return Answer(text_response(200, "text/plain", request.peer)); });
+    const auto policy = [](Request&) {
+      const int policy = ::sched_getscheduler(0);
+      int of_started = -1;
+      std::thread([&] { of_started = ::sched_getscheduler(0); }).join();
+      EXPECT_EQ(of_started, SCHED_OTHER);
+      return Answer(json_response(200, (policy & ~SCHED_RESET_ON_FORK) == SCHED_RR ? "first" : "in turn"));
+    };
+    router.get("/policy", policy);
+    Route slow_policy{"GET", "/slow-policy", policy};
+    slow_policy.slow = true;
+    router.add(std::move(slow_policy));
     router.get("/made", [](Request&) {
       Response response = json_response(200, "{}");
       return Answer(std::move(response.with("Location", "/echo")));
@@ -224,6 +236,18 @@ TEST_F(HttpServer, SlowRoutesHoldNobodyElseUp) {
   EXPECT_EQ(get("/echo?text=quick").body, "quick");
   slow_may_end_.release(kMany);
   for (Client& one : waiting) EXPECT_EQ(one.receive().body, "slow");
+}
+
+TEST_F(HttpServer, ComesBeforeOrdinaryProcessesWhereItMayButNotForSlowRoutes) {
+  bool may = false;
+  std::thread([&] {
+    sched_param parameters{};
+    parameters.sched_priority = 1;
+    may = ::sched_setscheduler(0, SCHED_RR, &parameters) == 0;
+  }).join();
+  start();
+  EXPECT_EQ(get("/policy").body, may ? "first" : "in turn");
+  EXPECT_EQ(get("/slow-policy").body, "in turn");
 }
 
 TEST_F(HttpServer, AnswersOneRequestAfterTheOtherOnOneConnection) {
