@@ -14,6 +14,6 @@ export default defineConfig({
   build: { target: "es2023", assetsInlineLimit: 0, modulePreload: { polyfill: false }, reportCompressedSize: false },
   server: {
     host: "127.0.0.1",
-    proxy: { "/api": process.env.HANSARD_URL ?? "http://127.0.0.1:8000" },
+    proxy: { "/api": process.env.HANSARD_URL ?? "http://127.0.0.1:8080" },
   },
 });

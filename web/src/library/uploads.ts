@@ -1,0 +1,181 @@
+// Recordings on their way to the server, in parts: what has arrived stays there, so that an upload that broke off goes on
+// where it was, also after the page was closed and the same file is chosen again.
+import { useSyncExternalStore } from "react";
+import { api, isUnreachable, ok, refusal, type FileItem, type Options } from "../api/client";
+import { isReachable, subscribeToReachability } from "../api/events";
+import { base, renewed, sessionState } from "../api/session";
+import { messageOf } from "../ui/controls";
+
+export interface Upload {
+  key: string;
+  name: string;
+  size: number;
+  sent: number;
+  state: "sending" | "waiting" | "checking" | "failed";
+  problem?: string;
+}
+
+const KEY = "hansard.uploads";
+const ATONCE = 2;
+
+let uploads: Upload[] = [];
+const listeners = new Set<() => void>();
+const abandoned = new Set<string>();
+const stops = new Map<string, () => void>();
+
+function set(value: Upload[]) {
+  uploads = value;
+  for (const listener of listeners) listener();
+}
+function change(key: string, part: Partial<Upload>) {
+  set(uploads.map((one) => (one.key === key ? { ...one, ...part } : one)));
+}
+
+export function useUploads() {
+  return useSyncExternalStore(
+    (listener) => {
+      listeners.add(listener);
+      return () => listeners.delete(listener);
+    },
+    () => uploads,
+  );
+}
+
+// The same file has the same name, size and time.
+const keyOf = (file: File) => `${file.name}:${file.size}:${file.lastModified}`;
+function begun(): Record<string, string> {
+  return JSON.parse(localStorage.getItem(KEY) ?? "{}") as Record<string, string>;
+}
+function remember(key: string, id: string | undefined) {
+  const all = begun();
+  if (id) all[key] = id;
+  else delete all[key];
+  localStorage.setItem(KEY, JSON.stringify(all));
+}
+
+// Bytes with progress, which fetch() has not.
+function put(url: string, token: string | undefined, bytes: Blob, key: string, onProgress: (sent: number) => void) {
+  return new Promise<{ status: number; body: unknown }>((resolve, reject) => {
+    const request = new XMLHttpRequest();
+    request.open("PUT", url);
+    request.setRequestHeader("Content-Type", "application/octet-stream");
+    if (token) request.setRequestHeader("Authorization", `Bearer ${token}`);
+    request.upload.onprogress = (event) => onProgress(event.loaded);
+    request.onload = () => {
+      let body: unknown;
+      try {
+        body = JSON.parse(request.responseText);
+      } catch {
+        body = undefined;
+      }
+      resolve({ status: request.status, body });
+    };
+    request.onerror = () => reject(new TypeError("unreachable"));
+    request.onabort = () => reject(new DOMException("", "AbortError"));
+    stops.set(key, () => request.abort());
+    request.send(bytes);
+  });
+}
+
+async function putPart(id: string, number: number, bytes: Blob, key: string, onProgress: (sent: number) => void) {
+  const url = `${base}/api/v1/uploads/${id}/parts/${number}`;
+  const state = sessionState();
+  let token = state.kind === "open" ? state.session.accessToken : undefined;
+  let answer = await put(url, token, bytes, key, onProgress);
+  if (answer.status === 401 && token) {
+    token = await renewed(token);
+    if (token) answer = await put(url, token, bytes, key, onProgress);
+  }
+  if (answer.status !== 200) throw refusal(new Response(null, { status: answer.status }), answer.body);
+}
+
+function reachableAgain(): Promise<void> {
+  return new Promise((resolve) => {
+    const timer = setTimeout(done, 3000);
+    const stop = subscribeToReachability(() => isReachable() && done());
+    function done() {
+      clearTimeout(timer);
+      stop();
+      resolve();
+    }
+  });
+}
+
+async function send(file: File, key: string): Promise<FileItem> {
+  const known = begun()[key];
+  let upload = known
+    ? await ok(api.GET("/api/v1/uploads/{id}", { params: { path: { id: known } } })).catch((error: unknown) => {
+        if (isUnreachable(error)) throw error;
+        return undefined;
+      })
+    : undefined;
+  upload ??= await ok(api.POST("/api/v1/uploads", { body: { name: file.name, size_bytes: file.size } }));
+  remember(key, upload.id);
+  const there = new Set(upload.parts.map((part) => part.number));
+  let arrived = upload.received_bytes;
+  change(key, { sent: arrived });
+  for (let number = 1; number <= upload.part_count; number += 1) {
+    if (there.has(number)) continue;
+    if (abandoned.has(key)) throw new DOMException("", "AbortError");
+    const bytes = file.slice((number - 1) * upload.part_bytes, number * upload.part_bytes);
+    const before = arrived;
+    await putPart(upload.id, number, bytes, key, (sent) => change(key, { sent: Math.min(file.size, before + sent) }));
+    arrived += bytes.size;
+    change(key, { sent: arrived });
+  }
+  change(key, { state: "checking" });
+  return ok(api.POST("/api/v1/uploads/{id}:complete", { params: { path: { id: upload.id } } }));
+}
+
+async function sendUntilThere(file: File, key: string): Promise<FileItem> {
+  for (;;) {
+    try {
+      change(key, { state: "sending" });
+      return await send(file, key);
+    } catch (error) {
+      if (!isUnreachable(error)) throw error;
+      change(key, { state: "waiting" });
+      await reachableAgain();
+      if (abandoned.has(key)) throw new DOMException("", "AbortError");
+    }
+  }
+}
+
+let line: Promise<void>[] = [];
+
+// Sends a recording and has it transcribed. Two are sent at once, the others wait.
+export async function transcribe(file: File, options: Options, queued: () => void) {
+  const key = keyOf(file);
+  if (uploads.some((one) => one.key === key && one.state !== "failed")) return;
+  abandoned.delete(key);
+  set([...uploads.filter((one) => one.key !== key), { key, name: file.name, size: file.size, sent: 0, state: "waiting" }]);
+  while (line.length >= ATONCE) await Promise.race(line);
+  const work = (async () => {
+    try {
+      const recording = await sendUntilThere(file, key);
+      await ok(api.POST("/api/v1/transcriptions", { body: { file_id: recording.id, options } }));
+      remember(key, undefined);
+      set(uploads.filter((one) => one.key !== key));
+      queued();
+    } catch (error) {
+      if (error instanceof DOMException) set(uploads.filter((one) => one.key !== key));
+      else change(key, { state: "failed", problem: messageOf(error) });
+    }
+  })();
+  line.push(work);
+  await work;
+  line = line.filter((one) => one !== work);
+}
+
+export async function abandon(key: string) {
+  abandoned.add(key);
+  stops.get(key)?.();
+  const id = begun()[key];
+  remember(key, undefined);
+  set(uploads.filter((one) => one.key !== key));
+  if (id) await api.DELETE("/api/v1/uploads/{id}", { params: { path: { id } } }).catch(() => undefined);
+}
+
+window.addEventListener("beforeunload", (event) => {
+  if (uploads.some((one) => one.state === "sending")) event.preventDefault();
+});

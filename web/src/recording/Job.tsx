@@ -1,0 +1,128 @@
+// A recording in work: how far it is, its text as it grows, and what to do when it failed.
+import { useMutation, useQuery, useQueryClient } from "@tanstack/react-query";
+import { useNavigate } from "@tanstack/react-router";
+import { useState } from "react";
+import { segmentsKey } from "../api/cache";
+import { api, ok, type Segment, type Transcription } from "../api/client";
+import { clock, percent, roughly } from "../format";
+import { optionsOf, storedChoices } from "../library/choices";
+import { JobChoices } from "../library/JobChoices";
+import { t } from "../strings";
+import { Bar, Button, Dialog, Problem } from "../ui/controls";
+
+export function Job({ item }: { item: Transcription }) {
+  const running = item.status === "queued" || item.status === "processing";
+  const cancel = useMutation({
+    mutationFn: () => ok(api.POST("/api/v1/transcriptions/{id}:cancel", { params: { path: { id: item.id } } })),
+  });
+  // The server tells the place in the line when it is asked for this one job.
+  const place = useQuery({
+    queryKey: ["place", item.id],
+    queryFn: () => ok(api.GET("/api/v1/transcriptions/{id}", { params: { path: { id: item.id } } })),
+    enabled: item.status === "queued",
+    refetchInterval: 5000,
+  }).data?.queue_position;
+  return (
+    <main className="job">
+      {running ? (
+        <section aria-label={t.status[item.status]} className="job-state">
+          <div className="job-line">
+            <strong>{t.stage[item.progress_stage] ?? t.status[item.status]}</strong>
+            <span className="row-facts" aria-live="polite">
+              {item.status === "queued"
+                ? place != null && t.queuePosition(place)
+                : `${percent(item.progress)}${item.eta_seconds !== null ? ` · ${t.timeLeft(roughly(item.eta_seconds))}` : ""}`}
+            </span>
+            <Button onClick={() => cancel.mutate()} disabled={cancel.isPending}>
+              {t.cancelJob}
+            </Button>
+          </div>
+          <Bar share={item.status === "queued" ? undefined : item.progress} label={t.stage[item.progress_stage] ?? ""} />
+          <Problem error={cancel.error} />
+        </section>
+      ) : (
+        <section className="job-state ended">
+          <h2>{item.status === "failed" ? t.failedTitle : t.canceledTitle}</h2>
+          {item.error && (
+            <p role="alert" className="problem">
+              {item.error.message}
+            </p>
+          )}
+          <Retry item={item} />
+        </section>
+      )}
+      <Growing id={item.id} />
+    </main>
+  );
+}
+
+function Growing({ id }: { id: string }) {
+  const { data } = useQuery<{ attempt: number; segments: Segment[] }>({
+    queryKey: segmentsKey(id),
+    queryFn: () => Promise.resolve({ attempt: 0, segments: [] }),
+    enabled: false,
+  });
+  if (!data || data.segments.length === 0) return null;
+  return (
+    <section aria-label={t.growing} className="text growing">
+      {data.segments.map((segment) => (
+        <p key={segment.id}>
+          <span className="time">{clock(segment.start)}</span> {segment.text}
+        </p>
+      ))}
+    </section>
+  );
+}
+
+export function Retry({ item }: { item: Transcription }) {
+  const client = useQueryClient();
+  const navigate = useNavigate();
+  const [open, setOpen] = useState(false);
+  const [choices, setChoices] = useState(() => ({
+    ...storedChoices(),
+    language: item.options.language ?? "auto",
+    model: item.options.model ?? "",
+    diarization: item.diarization,
+    speakers: item.options.num_speakers ?? 0,
+  }));
+  const retry = useMutation({
+    mutationFn: (other: boolean) =>
+      ok(
+        api.POST("/api/v1/transcriptions/{id}:retry", {
+          params: { path: { id: item.id } },
+          body: other ? { options: { ...optionsOf(choices), language: choices.language } } : {},
+        }),
+      ),
+    onSuccess: (job) => {
+      void client.invalidateQueries({ queryKey: ["transcriptions"] });
+      void navigate({ to: "/r/$id", params: { id: job.id } });
+      setOpen(false);
+    },
+  });
+  return (
+    <div className="buttons">
+      {item.status !== "completed" && (
+        <Button kind="primary" onClick={() => retry.mutate(false)} disabled={retry.isPending}>
+          {t.retryJob}
+        </Button>
+      )}
+      <Button onClick={() => setOpen(true)}>{t.retryWith}</Button>
+      {!open && <Problem error={retry.error} />}
+      <Dialog title={t.retryWith} open={open} onClose={() => setOpen(false)}>
+        <form
+          className="form"
+          onSubmit={(event) => {
+            event.preventDefault();
+            retry.mutate(true);
+          }}
+        >
+          <JobChoices value={choices} onChange={setChoices} />
+          <Problem error={retry.error} />
+          <Button kind="primary" type="submit" disabled={retry.isPending}>
+            {t.retryJob}
+          </Button>
+        </form>
+      </Dialog>
+    </div>
+  );
+}

@@ -1,0 +1,105 @@
+// What else is done with a transcript: taken along, looked through, read in its older versions.
+import { useQuery } from "@tanstack/react-query";
+import { ask, type Transcript, type Transcription } from "../api/client";
+import { moment } from "../format";
+import { t } from "../strings";
+import { IconButton, Menu, MenuItem, MenuLabel, MenuLine, Button, messageOf } from "../ui/controls";
+import { Icon } from "../ui/Icon";
+import { toast } from "../ui/toasts";
+import { versionsOf, type Panel } from "./TranscriptView";
+
+const formats = [
+  ["md", "Markdown"],
+  ["docx", "Word (DOCX)"],
+  ["srt", "SRT"],
+  ["vtt", "WebVTT"],
+  ["text", "TXT"],
+  ["json", "JSON"],
+  ["csv", "CSV"],
+] as const;
+
+async function download(item: Transcription, format: string) {
+  try {
+    const answer = await ask(`/transcriptions/${item.id}/transcript?format=${format}`);
+    const url = URL.createObjectURL(await answer.blob());
+    const link = document.createElement("a");
+    link.href = url;
+    link.download = `${item.title.replace(/\.[A-Za-z0-9]{2,4}$/, "").replace(/[/\\:]/g, "-")}.${format === "text" ? "txt" : format}`;
+    link.click();
+    setTimeout(() => URL.revokeObjectURL(url), 10_000);
+  } catch (error) {
+    toast(messageOf(error));
+  }
+}
+
+interface ToolsProps {
+  item: Transcription;
+  transcript: Transcript;
+  doubtful: boolean;
+  follow: boolean;
+  onDoubtful: (on: boolean) => void;
+  onFollow: (on: boolean) => void;
+  onPanel: (panel: Panel) => void;
+  onVersion: (version: number) => void;
+}
+export function Tools({ item, doubtful, follow, onDoubtful, onFollow, onPanel, onVersion }: ToolsProps) {
+  const versions = useQuery({ queryKey: ["versions", item.id], queryFn: () => versionsOf(item.id) }).data?.items ?? [];
+  const newest = Math.max(0, ...versions.map((one) => one.version));
+  async function copyText() {
+    try {
+      const answer = await ask(`/transcriptions/${item.id}/transcript?format=text`);
+      await navigator.clipboard.writeText(await answer.text());
+      toast(t.copied);
+    } catch (error) {
+      toast(messageOf(error));
+    }
+  }
+  return (
+    <>
+      <IconButton icon="replace" label={t.findReplace} onClick={() => onPanel("find")} />
+      <Menu label={t.versions} trigger={<IconButton icon="history" label={t.versions} />}>
+        <MenuLabel>{t.versions}</MenuLabel>
+        {versions
+          .filter((one) => one.version !== newest)
+          .slice(0, 20)
+          .map((one) => (
+            <MenuItem key={one.version} onSelect={() => onVersion(one.version)}>
+              {one.kind === "machine" ? t.machineVersion : t.editedVersion(one.version)} <span className="row-facts">{moment(one.created_at)}</span>
+            </MenuItem>
+          ))}
+        {versions.length <= 1 && <MenuLabel>{t.machineVersion}</MenuLabel>}
+      </Menu>
+      <Menu label={t.more} trigger={<IconButton icon="more" label={t.more} />}>
+        <MenuItem onSelect={() => onDoubtful(!doubtful)}>
+          {doubtful && "✓ "}
+          {t.lowConfidence}
+        </MenuItem>
+        <MenuItem onSelect={() => onFollow(!follow)}>
+          {follow && "✓ "}
+          {t.followPlayback}
+        </MenuItem>
+        <MenuLine />
+        <MenuItem onSelect={() => window.print()}>{t.print}</MenuItem>
+        <MenuItem onSelect={() => onPanel("keys")}>{t.keys}</MenuItem>
+      </Menu>
+      <Menu
+        label={t.exportAs}
+        trigger={
+          <Button kind="primary">
+            <Icon name="download" />
+            {t.export}
+          </Button>
+        }
+      >
+        <MenuLabel>{t.exportAs}</MenuLabel>
+        {formats.map(([format, name]) => (
+          <MenuItem key={format} onSelect={() => void download(item, format)}>
+            {name}
+          </MenuItem>
+        ))}
+        <MenuLine />
+        <MenuItem onSelect={() => void copyText()}>{t.copyText}</MenuItem>
+      </Menu>
+    </>
+  );
+}

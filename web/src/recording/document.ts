@@ -1,0 +1,92 @@
+// A transcript as the page works on it: which words are whose, and where they lie.
+import type { Segment, Transcript, Word } from "../api/client";
+import { t } from "../strings";
+
+export interface Line {
+  segment: Segment;
+  firstWord: number; // of the transcript's words
+  endWord: number; // one behind its last
+}
+
+export interface Doc {
+  transcript: Transcript;
+  lines: Line[];
+  indexOf: Map<string, number>; // of lines, by the segment's id
+}
+
+// Words come in the order of the segments, and a segment's text is its words.
+export function readDoc(transcript: Transcript): Doc {
+  const { segments, words } = transcript;
+  let next = 0;
+  const lines = segments.map((segment) => {
+    const firstWord = next;
+    let at = 0;
+    for (let word = words[next]; word; word = words[next]) {
+      while (segment.text[at] === " ") at += 1;
+      if (at >= segment.text.length || !segment.text.startsWith(word.word.trim(), at)) break;
+      at += word.word.trim().length;
+      next += 1;
+    }
+    return { segment, firstWord, endWord: next };
+  });
+  return { transcript, lines, indexOf: new Map(lines.map((line, at) => [line.segment.id, at])) };
+}
+
+// The last thing that begins at or before `seconds`; -1 before the first.
+export function lastAt(items: readonly { start: number }[], seconds: number): number {
+  let low = 0;
+  let high = items.length;
+  while (low < high) {
+    const middle = (low + high) >> 1;
+    if ((items[middle]?.start ?? Infinity) <= seconds) low = middle + 1;
+    else high = middle;
+  }
+  return low - 1;
+}
+
+// The word that is spoken at `seconds`, -1 in a pause of more than a moment.
+export function wordAt(words: readonly Word[], seconds: number): number {
+  const at = lastAt(words, seconds);
+  const word = words[at];
+  return word && seconds < word.end + 0.4 ? at : -1;
+}
+
+export function speakerName(transcript: Transcript, id: string | undefined): string {
+  if (!id) return t.nobody;
+  const speakers = transcript.speakers ?? [];
+  const at = speakers.findIndex((speaker) => speaker.id === id);
+  return speakers[at]?.name ?? t.speaker(Number(/[0-9]+$/.exec(id)?.[0] ?? at) + 1);
+}
+
+// Speakers keep their colour whatever becomes of the others.
+export const COLOURS = 8;
+export const colourOf = (id: string | undefined) => (id ? Number(/[0-9]+$/.exec(id)?.[0] ?? 0) % COLOURS : -1);
+
+export function freshSpeaker(transcript: Transcript): string {
+  const taken = (transcript.speakers ?? []).map((speaker) => Number(/[0-9]+$/.exec(speaker.id)?.[0] ?? -1));
+  return `SPEAKER_${String(Math.max(-1, ...taken) + 1).padStart(2, "0")}`;
+}
+
+// Which words of `now` are not in `before`, by the longest run of words that both have in common.
+export function changedWords(before: string, now: string): { word: string; changed: boolean }[] {
+  const a = before.split(/\s+/).filter(Boolean);
+  const b = now.split(/\s+/).filter(Boolean);
+  // lengths[i][j]: of the longest common subsequence of a[i…] and b[j…].
+  const lengths = Array.from({ length: a.length + 1 }, () => new Uint16Array(b.length + 1));
+  for (let i = a.length - 1; i >= 0; i -= 1) {
+    const row = lengths[i] as Uint16Array;
+    const below = lengths[i + 1] as Uint16Array;
+    for (let j = b.length - 1; j >= 0; j -= 1) {
+      row[j] = a[i] === b[j] ? (below[j + 1] ?? 0) + 1 : Math.max(below[j] ?? 0, row[j + 1] ?? 0);
+    }
+  }
+  const result: { word: string; changed: boolean }[] = [];
+  let i = 0;
+  for (let j = 0; j < b.length; j += 1) {
+    while (i < a.length && a[i] !== b[j] && (lengths[i + 1]?.[j] ?? 0) >= (lengths[i]?.[j + 1] ?? 0)) i += 1;
+    const same = i < a.length && a[i] === b[j];
+    result.push({ word: b[j] ?? "", changed: !same });
+    if (same) i += 1;
+  }
+  return result;
+}
