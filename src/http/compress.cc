@@ -81,7 +81,8 @@ void encode(const Request& request, Response& response) {
   const std::string* type = find_header(response, "content-type");
   if (text == nullptr || type == nullptr || !is_text(*type) || response.status == 206) return;
   const bool unchanged = response.status == 304;
-  if (!unchanged && text->size() < limits::kCompressedBytes) return;
+  const bool encoded = find_header(response, "content-encoding") != nullptr;
+  if (!unchanged && !encoded && text->size() < limits::kCompressedBytes) return;
   if (std::string* vary = find_header(response, "vary")) {
     *vary += ", Accept-Encoding";
   } else {
@@ -96,12 +97,14 @@ void encode(const Request& request, Response& response) {
     }
     return;
   }
-  if (!accepts_gzip(request.header("accept-encoding").value_or(""))) return;
-  // zlib counts a call's bytes in 32 bits.
-  if (text->size() > limits::kCompressedMostBytes) return;
-  *text = gzip(*text);
+  if (!encoded) {
+    if (!accepts_gzip(request.header("accept-encoding").value_or(""))) return;
+    // zlib counts a call's bytes in 32 bits.
+    if (text->size() > limits::kCompressedMostBytes) return;
+    *text = gzip(*text);
+  }
   if (etag != nullptr) *etag = gzip_etag(*etag);
-  response.with("Content-Encoding", "gzip");
+  if (!encoded) response.with("Content-Encoding", "gzip");
 }
 
 }  // namespace hansard::http

@@ -12,7 +12,8 @@ namespace hansard::http {
 bool accepts_gzip(std::string_view accept_encoding);
 
 // Gives an answer the form that is sent to whoever asked: JSON and text above limits::kCompressedBytes are
-// compressed where the request allows it, and their ETag says so. Files and event streams stay as they are.
+// compressed where the request allows it, and their ETag says so. Text that comes with a Content-Encoding is
+// in that form already. Files and event streams stay as they are.
 void encode(const Request& request, Response& response);
 
 // The tag of the compressed form: "x" → "x-gzip", with the quotes. names_etag() knows both.

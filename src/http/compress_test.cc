@@ -76,6 +76,15 @@ TEST(Compress, WhoDoesNotAskGetsTheTextButIsToldThatItVaries) {
   EXPECT_EQ(std::get<std::string>(response.body), long_text());
 }
 
+TEST(Compress, WhatComesCompressedIsNotCompressedAgain) {
+  Response response = text_response(200, "text/css", "small");
+  response.with("ETag", "\"a-1\"").with("Content-Encoding", "gzip");
+  encode(asking("gzip"), response);
+  EXPECT_EQ(std::get<std::string>(response.body), "small");
+  EXPECT_EQ(header(response, "Vary"), "Accept-Encoding");
+  EXPECT_EQ(header(response, "ETag"), "\"a-1-gzip\"");
+}
+
 TEST(Compress, WhatGainsNothingStaysAsItIs) {
   const Request request = asking("gzip");
   Response small = json_response(200, std::string(limits::kCompressedBytes - 1, ' '));

@@ -99,6 +99,10 @@ Problem::Problem(Error error) : status(status_of(error.code)), message(std::move
   if (status == 503 || status == 429) headers.emplace_back("Retry-After", "5");
 }
 
+Problem nothing_there() {
+  return {404, "there is nothing at this address"};
+}
+
 std::string_view problem_code(int status) {
   const Status* known = find_status(status);
   return known == nullptr || known->code.empty() ? "INTERNAL" : known->code;

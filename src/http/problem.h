@@ -31,6 +31,8 @@ struct Problem {
 template <typename T>
 using Outcome = tl::expected<T, Problem>;
 
+Problem nothing_there();  // at the address that was asked
+
 std::string_view problem_code(int status);  // "NOT_FOUND"; "INTERNAL" for what the table does not hold
 std::string_view status_phrase(int status);
 

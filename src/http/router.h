@@ -2,6 +2,7 @@
 #pragma once
 
 #include <functional>
+#include <optional>
 #include <string>
 #include <string_view>
 #include <vector>
@@ -40,6 +41,11 @@ class Router {
   void set_guard(Guard guard) { guard_ = std::move(guard); }
   const Guard& guard() const { return guard_; }
 
+  // Is asked for what no pattern fits, where it is asked for by GET or HEAD; else there is nothing at such an
+  // address. No guard looks at that: what it answers is for anyone.
+  void set_fallback(Handler handler) { fallback_ = Route{"GET", "", std::move(handler)}; }
+  const Route* fallback() const { return fallback_ ? &*fallback_ : nullptr; }
+
   struct Match {
     const Route* route = nullptr;
     std::vector<std::string> parameters;
@@ -57,6 +63,7 @@ class Router {
   };
   std::vector<Entry> entries_;
   Guard guard_;
+  std::optional<Route> fallback_;
 };
 
 }  // namespace hansard::http

@@ -507,16 +507,16 @@ class Connection : public std::enable_shared_from_this<Connection> {
   }
 
   Outcome<const Route*> match_route() {
-    std::string_view path = request_.path;
+    std::string& path = request_.path;
     const std::string& base = shared_.options.base_path;
     if (!base.empty() && path.starts_with(base) && (path.size() == base.size() || path[base.size()] == '/')) {
-      path.remove_prefix(base.size());
+      path.erase(0, base.size());
       if (path.empty()) path = "/";
     }
     Router::Match match = shared_.router.match(head_ ? "HEAD" : request_.method, path);
     if (match.malformed) return fail(Problem(400, "the address is not well formed"));
     if (match.route == nullptr) {
-      if (match.allow.empty()) return fail(Problem(404, "there is nothing at this address"));
+      if (match.allow.empty()) return match_nothing();
       if (request_.method == "OPTIONS") {
         request_.parameters = {std::move(match.allow)};
         admitted_ = true;  // this anyone may know
@@ -529,6 +529,12 @@ class Connection : public std::enable_shared_from_this<Connection> {
     route_ = match.route;
     request_.parameters = std::move(match.parameters);
     return match.route;
+  }
+
+  Outcome<const Route*> match_nothing() {
+    if (request_.method != "GET" || shared_.router.fallback() == nullptr) return fail(nothing_there());
+    admitted_ = true;  // that nothing is there anyone may know
+    return route_ = shared_.router.fallback();
   }
 
   // Says what an address takes. Pages of other origins may ask where cors_headers() says so.

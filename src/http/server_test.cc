@@ -180,6 +180,7 @@ class HttpServer : public testing::Test {
     };
     router.add(std::move(count));
     if (guard_) router.set_guard(guard_);
+    if (fallback_) router.set_fallback(fallback_);
     Route form{"POST", "/form", [](Request&) { return Answer(json_response(200, "{}")); }};
     form.receive = [](Request& request) -> Outcome<std::shared_ptr<Receiver>> {
       return std::make_shared<FormReceiver>(
@@ -221,6 +222,7 @@ class HttpServer : public testing::Test {
   std::counting_semaphore<> slow_began_{0};
   std::counting_semaphore<> slow_may_end_{0};
   Guard guard_;
+  Handler fallback_;
   std::unique_ptr<Server> server_;
 };
 
@@ -753,6 +755,28 @@ TEST_F(HttpServer, APathBeforeAllOthersIsTakenOffAndPutBeforeLocations) {
     EXPECT_NE(server.error().message.find(fmt::format("HANSARD_BASE_PATH is \"{}\"; allowed is", path)),
               std::string::npos);
   }
+}
+
+TEST_F(HttpServer, WhatNoPatternFitsIsTheFallbacks) {
+  fallback_ = [](Request& request) -> Answer {
+    if (request.path == "/none") return fail(nothing_there());
+    return text_response(200, "text/plain", request.method + " " + request.path);
+  };
+  guard_ = [](const Route& route, Request&) -> Outcome<void> {
+    if (route.pattern.empty()) return fail(Problem(401, "nobody asks a guard for what is not there"));
+    return {};
+  };
+  start({.base_path = "/hansard"});
+  EXPECT_EQ(get("/else/where?text=1").body, "GET /else/where");
+  EXPECT_EQ(get("/hansard/else").body, "GET /else");
+  EXPECT_EQ(get("/hansard").body, "GET /");
+  EXPECT_EQ(get("/echo?text=1").body, "1");
+  EXPECT_EQ(client().request("HEAD", "/else").headers.at("content-length"), "9");
+  EXPECT_EQ(code(get("/none")), "NOT_FOUND");
+  EXPECT_EQ(code(get("/%zz")), "INVALID_REQUEST");
+  EXPECT_EQ(code(client().request("PUT", "/echo", "x")), "METHOD_NOT_ALLOWED");
+  for (const char* method : {"POST", "PUT", "DELETE", "OPTIONS"})
+    EXPECT_EQ(code(client().request(method, "/else", "x")), "NOT_FOUND") << method;
 }
 
 TEST_F(HttpServer, TrustedProxiesSayWhoAsksAndHow) {
