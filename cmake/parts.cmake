@@ -43,6 +43,13 @@ set(HANSARD_ONNXRUNTIME_VERSION 1.28.2)
 hansard_part(ctranslate2 ctranslate2-${HANSARD_CTRANSLATE2_VERSION} libctranslate2.so)
 hansard_part(onnxruntime onnxruntime-${HANSARD_ONNXRUNTIME_VERSION} libonnxruntime.so)
 
+# Builds the page; Hansard runs without it.
+set(HANSARD_NODE_VERSION 24.19.0)
+set(HANSARD_NODE ${HANSARD_DEPS_DIR}/node-${HANSARD_NODE_VERSION}/bin/node)
+if(NOT EXISTS ${HANSARD_NODE} OR NOT EXISTS ${PROJECT_SOURCE_DIR}/web/node_modules/vite)
+  message(FATAL_ERROR "Node.js is missing from ${HANSARD_DEPS_DIR}, or what web/ needs of it. Run deps/fetch build.")
+endif()
+
 # SQLite is compiled in. Its connections each belong to one thread at a time.
 set(HANSARD_SQLITE_VERSION 3.54.1)
 set(_sqlite ${HANSARD_DEPS_DIR}/sqlite-${HANSARD_SQLITE_VERSION})

@@ -40,6 +40,7 @@ class Contract {
   std::string check_headers(const std::string& response, const http::Exchange& exchange);
   std::string check_body(const std::string& response, const http::Exchange& exchange);
   std::string check_events(const std::string& schema, std::string_view stream);
+  bool is_page(const http::Exchange& exchange) const;
   std::string check_refusal(const http::Exchange& exchange, const http::Router::Match& match);
 
   json::bj::object document_;

@@ -17,6 +17,7 @@
 #include "base/temporary_folder.h"
 #include "blob/file/file_blobs.h"
 #include "http/server.h"
+#include "page/page.h"
 #include "store/sqlite/sqlite_store.h"
 
 namespace hansard {
@@ -125,6 +126,30 @@ TEST(Contract, IsServedAsJsonAndAsAPage) {
   for (const auto& [target, response] : {std::pair("/openapi.json", document), std::pair("/docs", page)}) {
     const std::string known = "If-None-Match: " + response.headers.at("etag") + "\r\n";
     EXPECT_EQ(get(target, known).status, 304);
+  }
+}
+
+// The page is where nothing of the contract is, nor could be.
+TEST(Contract, LeavesThePageItsAddresses) {
+  House house;
+  http::Router router;
+  api::add_contract_routes(router);
+  api::v1::add_routes(router, house.services);
+  api::openai::add_routes(router, house.services);
+  api::cesar::add_routes(router, house.services);
+  api::asr::add_routes(router, house.services);
+  page::add_page(router, "");
+  const auto server = http::Server::open({.host = "127.0.0.1", .port = 0}, std::move(router)).value();
+  server->start();
+  hold_to_contract(server->port());
+  const auto status = [&](const std::string& target) {
+    return http::Client(server->port()).request("GET", target, {}, "Accept: text/html\r\n").status;
+  };
+  for (const char* target : {"/", "/r/file_1", "/settings", "/icon.svg"})
+    EXPECT_EQ(status(target), 200) << target;
+  for (const http::Route* route : Contract::of_this_build().router().routes()) {
+    const std::string beginning = route->pattern.substr(0, route->pattern.find('/', 1));
+    EXPECT_EQ(status(beginning + "/no/such/address"), 404) << beginning;
   }
 }
 

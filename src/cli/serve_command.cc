@@ -37,6 +37,7 @@
 #include "library/renditions.h"
 #include "library/uploads.h"
 #include "metrics/metrics.h"
+#include "page/page.h"
 #include "store/relay.h"
 #include "store/sqlite/sqlite_store.h"
 
@@ -222,6 +223,7 @@ Result<void> ServerProcess::open() {
   api::openai::add_routes(router, services_);
   api::cesar::add_routes(router, services_);
   api::asr::add_routes(router, services_);
+  page::add_page(router, settings_.listener.base_path);
   http::ServerOptions listener = settings_.listener;
   if (settings_.metrics_listener) {
     listener.on_answer = [this](const http::Answered& answered) { metrics_.answered(answered); };
