@@ -142,7 +142,8 @@ TEST_F(Accounts, TheFirstToRegisterHasWhatWasThereAndIsTheLastToDoSo) {
   }
   // Whoever may be elsewhere needs the code; so does a page of elsewhere in a browser of this machine.
   for (const char* header : {"X-Forwarded-For: 203.0.113.5\r\n", "Origin: https://evil.example\r\n",
-                             "Sec-Fetch-Site: cross-site\r\n"}) {
+                             "Origin: http://localhost:1\r\n", "Sec-Fetch-Site: cross-site\r\n",
+                             "Sec-Fetch-Site: same-site\r\n"}) {
     EXPECT_EQ(attempt(good, header).status, 403) << header;
   }
   bj::object with_code = good;
@@ -159,6 +160,15 @@ TEST_F(Accounts, TheFirstToRegisterHasWhatWasThereAndIsTheLastToDoSo) {
   EXPECT_EQ(server.request("GET", "/api/v1/files/" + file, {}, ada.header()).status, 200);
   EXPECT_EQ(attempt(good).status, 409);
   EXPECT_EQ(server.get("/api/v1/auth/registration-status").body, R"({"registration_enabled":false})");
+}
+
+TEST_F(Accounts, TheServersOwnPageOnThisMachineMakesTheFirstWithoutTheCode) {
+  Serving server = serve();
+  ASSERT_TRUE(server.listens()) << server.log();
+  const bj::object ada{{"username", "ada"}, {"password", kPassword}, {"confirm_password", kPassword}};
+  const auto made = server.request("POST", "/api/v1/auth/register", json::to_text(ada),
+                                   "Origin: http://localhost\r\nSec-Fetch-Site: same-origin\r\n");
+  EXPECT_EQ(made.status, 201) << made.body;
 }
 
 TEST_F(Accounts, APersonComesInGoesOnAndLeaves) {

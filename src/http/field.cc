@@ -33,4 +33,9 @@ std::optional<double> quality(std::string_view parameters) {
   return error == std::errc() ? std::optional(value) : std::nullopt;
 }
 
+std::string_view without_port(std::string_view host) {
+  if (host.starts_with('[')) return host.substr(0, host.find(']') + 1);
+  return host.substr(0, host.find(':'));
+}
+
 }  // namespace hansard::http

@@ -17,4 +17,7 @@ std::string_view take_element(std::string_view& list, char separator = ',');
 // nothing what is no number (RFC 9110, 12.4.2).
 std::optional<double> quality(std::string_view parameters);
 
+// "localhost:8080" → "localhost", "[::1]:8080" → "[::1]"
+std::string_view without_port(std::string_view host);
+
 }  // namespace hansard::http

@@ -6,6 +6,7 @@
 #include "auth/sessions.h"
 #include "base/clock.h"
 #include "base/limits.h"
+#include "http/field.h"
 
 namespace hansard::api::v1 {
 namespace {
@@ -64,14 +65,25 @@ Outcome<auth::Entry> admitted(auth::Admission admission, std::string refusal) {
   return std::move(*admission.entry);
 }
 
-// Of this machine, as far as can be told, and not of a page that a browser of this machine shows.
+// From this server's own page, which a browser of this machine shows: its origin is the Host that is asked.
+bool is_own_origin(const Request& request, std::string_view origin) {
+  const std::string_view host = request.header("host").value_or("");
+  const std::string_view name = http::without_port(host);
+  if (name != "localhost" && name != "127.0.0.1" && name != "[::1]") return false;
+  return origin == fmt::format("http://{}", host) || origin == fmt::format("https://{}", host);
+}
+
+// Of this machine, as far as can be told, and not of a stranger's page that a browser of this machine shows.
 bool is_local(const Services& services, const Request& request) {
-  if (services.behind_proxy || request.header("origin") || request.header("forwarded") ||
-      request.header("x-forwarded-for") || request.header("x-real-ip"))
+  if (services.behind_proxy || request.header("forwarded") || request.header("x-forwarded-for") ||
+      request.header("x-real-ip"))
     return false;
+  const auto origin = request.header("origin");
+  if (origin && !is_own_origin(request, *origin)) return false;
   const std::string_view site = request.header("sec-fetch-site").value_or("none");
-  return site == "none" && (request.peer.starts_with("127.") || request.peer == "::1" ||
-                            request.peer.starts_with("::ffff:127."));
+  return (site == "none" || site == "same-origin") &&
+         (request.peer.starts_with("127.") || request.peer == "::1" ||
+          request.peer.starts_with("::ffff:127."));
 }
 
 Answer registration_status(Services& services, const Request&) {
