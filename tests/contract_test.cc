@@ -138,7 +138,7 @@ TEST(Contract, LeavesThePageItsAddresses) {
   api::openai::add_routes(router, house.services);
   api::cesar::add_routes(router, house.services);
   api::asr::add_routes(router, house.services);
-  page::add_page(router, "");
+  page::add_page(router, {});
   const auto server = http::Server::open({.host = "127.0.0.1", .port = 0}, std::move(router)).value();
   server->start();
   hold_to_contract(server->port());

@@ -5,7 +5,7 @@ import { defineConfig, type Plugin } from "vite";
 const placeholders: Plugin = {
   name: "placeholders",
   apply: "serve",
-  transformIndexHtml: { order: "pre", handler: (html) => html.replace("{{base}}", "/").replace("{{nonce}}", "") },
+  transformIndexHtml: { order: "pre", handler: (html) => html.replace("{{base}}", "/").replace("{{accounts}}", "required").replace("{{nonce}}", "") },
 };
 
 export default defineConfig({

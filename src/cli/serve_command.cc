@@ -223,7 +223,7 @@ Result<void> ServerProcess::open() {
   api::openai::add_routes(router, services_);
   api::cesar::add_routes(router, services_);
   api::asr::add_routes(router, services_);
-  page::add_page(router, settings_.listener.base_path);
+  page::add_page(router, {.base_path = settings_.listener.base_path, .accounts = settings_.accounts});
   http::ServerOptions listener = settings_.listener;
   if (settings_.metrics_listener) {
     listener.on_answer = [this](const http::Answered& answered) { metrics_.answered(answered); };

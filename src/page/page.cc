@@ -82,10 +82,11 @@ http::Response answer_file(const http::Request& request, const File& file) {
 
 class Page {
  public:
-  Page(const http::Router& router, const std::string& base_path, const Built& built)
+  Page(const http::Router& router, const Site& site, const Built& built)
       : files_(built.files), document_(built.document), taken_{std::string(kAssets), std::string(kMetrics)} {
     for (const http::Route* route : router.routes()) taken_.emplace(first_segment(route->pattern));
-    replace_all(document_, "{{base}}", escape_attribute(base_path + "/"));
+    replace_all(document_, "{{base}}", escape_attribute(site.base_path + "/"));
+    replace_all(document_, "{{accounts}}", site.accounts ? "required" : "none");
   }
 
   http::Answer answer(const http::Request& request) const {
@@ -116,9 +117,9 @@ class Page {
 
 }  // namespace
 
-void add_page(http::Router& router, const std::string& base_path, const Built& built) {
+void add_page(http::Router& router, const Site& site, const Built& built) {
   router.set_fallback(
-      [page = Page(router, base_path, built)](const http::Request& request) { return page.answer(request); });
+      [page = Page(router, site, built)](const http::Request& request) { return page.answer(request); });
 }
 
 }  // namespace hansard::page

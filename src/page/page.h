@@ -20,8 +20,9 @@ struct File {
 };
 
 struct Built {
-  // Of text/html: {{base}} stands for the path below which all is found, {{nonce}} for what allows this one
-  // answer to have styles of its own.
+  // Of text/html: {{base}} stands for the path below which all is found, {{accounts}} for whether people log
+  // in
+  // ("required") or not ("none"), {{nonce}} for what allows this one answer to have styles of its own.
   std::string_view document;
   std::span<const File> files;
 };
@@ -29,9 +30,13 @@ struct Built {
 // What make_page.py made.
 extern const Built kBuilt;
 
+struct Site {
+  std::string base_path;  // as of http::ServerOptions
+  bool accounts = true;   // people log in
+};
+
 // Gives the files at their paths, and the document to whoever asks for HTML, at every address that begins as
-// no route of the router does: to be called when they are all there. For anyone; `base_path` as of
-// http::ServerOptions.
-void add_page(http::Router& router, const std::string& base_path, const Built& built = kBuilt);
+// no route of the router does: to be called when they are all there. For anyone.
+void add_page(http::Router& router, const Site& site, const Built& built = kBuilt);
 
 }  // namespace hansard::page

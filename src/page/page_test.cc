@@ -33,7 +33,7 @@ class PageServer : public testing::Test {
     router.set_guard([](const http::Route&, http::Request&) -> http::Outcome<void> {
       return fail(http::Problem(401, "say who you are"));
     });
-    add_page(router, base_path, built);
+    add_page(router, {.base_path = base_path, .accounts = false}, built);
     server_ = std::move(http::Server::open({.port = 0, .base_path = base_path}, std::move(router)).value());
     server_->start();
   }

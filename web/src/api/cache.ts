@@ -37,7 +37,8 @@ export function followIntoCache(client: QueryClient) {
 
   function take({ name, data }: ServerEvent) {
     if (name === "stream.opened" || name === "stream.reset") {
-      void client.invalidateQueries();
+      // Whatever was missed; sound and old versions stay what they are.
+      void client.invalidateQueries({ predicate: ({ queryKey }) => queryKey[0] !== "waveform" && queryKey[0] !== "version" });
       return;
     }
     if (name === "transcription.progress") {

@@ -7,6 +7,8 @@ import { t } from "../strings";
 import { Button, Dialog, Field, Problem } from "../ui/controls";
 import { FirstChoices, hasChosen } from "./FirstChoices";
 
+const ACCOUNTS = document.querySelector<HTMLMetaElement>('meta[name="accounts"]')?.content !== "none";
+
 export function Entrance({ children }: { children: ReactNode }) {
   const state = useSyncExternalStore(subscribeToSession, sessionState);
   const [fresh, setFresh] = useState(false);
@@ -14,14 +16,14 @@ export function Entrance({ children }: { children: ReactNode }) {
   const me = useQuery({
     queryKey: ["me"],
     queryFn: () => ok(api.GET("/api/v1/auth/me")),
-    enabled: state.kind === "none",
+    enabled: state.kind === "none" && !ACCOUNTS,
   });
   useEffect(() => {
     if (state.kind === "none" && me.data) openLocal(me.data);
   }, [state.kind, me.data]);
 
   if (state.kind === "none") {
-    if (!(me.error instanceof Refusal)) return <p className="waiting">{me.isFetching ? t.loading : ""}</p>;
+    if (!ACCOUNTS) return <p className="waiting">{me.error ? <Problem error={me.error} /> : t.loading}</p>;
     return <Doors onNew={() => setFresh(true)} />;
   }
   if (fresh && !hasChosen()) return <FirstChoices onDone={() => setFresh(false)} />;

@@ -178,7 +178,7 @@ function Typing({ line, pending, actions, onNext }: LineRowProps) {
       <textarea
         ref={area}
         aria-label={t.editing}
-        rows={1}
+        rows={Math.ceil(segment.text.length / 60)}
         defaultValue={pending?.text ?? segment.text}
         onChange={(event) => actions.type(segment.id, event.target.value.replaceAll("\n", " "))}
         onKeyDown={onKey}

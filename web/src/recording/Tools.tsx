@@ -85,9 +85,9 @@ export function Tools({ item, doubtful, follow, onDoubtful, onFollow, onPanel, o
       <Menu
         label={t.exportAs}
         trigger={
-          <Button kind="primary">
+          <Button kind="primary" aria-label={t.export}>
             <Icon name="download" />
-            {t.export}
+            <span className="wide">{t.export}</span>
           </Button>
         }
       >

@@ -11,7 +11,8 @@ import { toast } from "../ui/toasts";
 import { lastAt, readDoc, type Doc } from "./document";
 import { Edits, loadTranscript, type Loaded } from "./edits";
 import { FindReplace } from "./FindReplace";
-import { KeySheet } from "./KeySheet";
+import { KeySheet, singleKeys } from "./KeySheet";
+import { Retry } from "./Job";
 import { LineRow, type RowActions } from "./LineRow";
 import { Player } from "./player";
 import { PlayerBar } from "./PlayerBar";
@@ -149,6 +150,7 @@ function Reader({ item, loaded, client, onVersion }: ReaderProps) {
     const target = event.target as HTMLElement;
     if (target.closest("input, textarea, select, [role=dialog], [role=menu]") && event.key !== "Escape") return;
     if (event.key === " " && target.closest("button, a")) return;
+    if (event.key.length === 1 && event.key !== " " && !event.ctrlKey && !event.metaKey && !singleKeys()) return;
     const word = player.currentWord();
     const here = marked >= 0 ? marked : word >= 0 ? lineOfWord(doc, word) : 0;
     const jump = (to: number, hear: boolean) => {
@@ -278,6 +280,9 @@ function Reader({ item, loaded, client, onVersion }: ReaderProps) {
               </div>
             ))}
       </div>
+      <footer className="reader-end">
+        <Retry item={item} />
+      </footer>
       <SpeakerDialog
         subject={speaking}
         transcript={doc.transcript}

@@ -129,10 +129,12 @@ export class Edits {
     if (text !== undefined) this.undos.push({ changes: new Map([[id, { text }]]) });
   }
   endTyping(id: string) {
-    const last = this.undos.at(-1);
     const segment = this.loaded()?.transcript.segments.find((one) => one.id === id);
     const now = this.state.pending.get(id)?.text ?? segment?.text;
-    if (last && "changes" in last && last.changes.size === 1 && last.changes.get(id)?.text === now) this.undos.pop();
+    // Nothing was typed: there is nothing to take back.
+    const at = this.undos.findLastIndex((one) => "changes" in one && one.changes.size === 1 && one.changes.has(id));
+    const begun = this.undos[at];
+    if (begun && "changes" in begun && begun.changes.get(id)?.text === now) this.undos.splice(at, 1);
     this.set({});
     this.schedule(0);
   }

@@ -77,7 +77,8 @@ export class Player {
     this.frame = requestAnimationFrame(this.tick);
   };
   private look() {
-    const word = this.transcript ? wordAt(this.transcript.words, this.audio.currentTime) : -1;
+    const begun = this.state.playing || this.audio.currentTime > 0;
+    const word = this.transcript && begun ? wordAt(this.transcript.words, this.audio.currentTime) : -1;
     if (word === this.word) return;
     this.word = word;
     this.tell();

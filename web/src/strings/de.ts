@@ -164,6 +164,7 @@ export const de: Strings = {
   backToNow: "Zurück zur neuesten",
   followPlayback: "Gesprochenes Wort im Blick behalten",
   keys: "Tasten",
+  singleKeys: "Auch Buchstaben und Zeichen sind Tasten",
   keySheet: [
     ["Leertaste", "Abspielen oder anhalten"],
     ["← →", "Einen Satz zurück, weiter"],

@@ -163,6 +163,7 @@ export const en = {
   backToNow: "Back to the newest",
   followPlayback: "Keep the spoken word in view",
   keys: "Keys",
+  singleKeys: "Letters and signs are keys, too",
   keySheet: [
     ["Space", "Play or pause"],
     ["← →", "Back, on by a sentence"],
