@@ -107,6 +107,7 @@ export class Visitor {
       reducedMotion: "reduce",
       permissions: ["clipboard-read", "clipboard-write", "microphone"],
     });
+    context.setDefaultTimeout(15_000);
     return new Visitor(browser, context, await context.newPage());
   }
   // The browser itself complains of answers and connections that a test wants to fail.

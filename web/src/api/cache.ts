@@ -1,7 +1,7 @@
 // What the server tells of, put into what was asked of it before.
 import type { InfiniteData, QueryClient } from "@tanstack/react-query";
 import { startFollowing, subscribeToEvents, type ServerEvent } from "./events";
-import { subscribeToSession } from "./session";
+import { sessionState, subscribeToSession } from "./session";
 import type { Segment, Transcription } from "./client";
 
 type Page = { items: Transcription[]; next_cursor: string | null };
@@ -10,6 +10,11 @@ type Page = { items: Transcription[]; next_cursor: string | null };
 export const segmentsKey = (id: string) => ["segments", id] as const;
 
 const LIST_MS = 400;
+
+function userId(): string | undefined {
+  const state = sessionState();
+  return state.kind === "open" ? state.session.user.id : state.kind === "local" ? state.user.id : undefined;
+}
 
 export function followIntoCache(client: QueryClient) {
   let timer: number | undefined;
@@ -73,11 +78,12 @@ export function followIntoCache(client: QueryClient) {
   }
 
   subscribeToEvents(take);
-  let who: string | undefined;
+  // Nothing of one person is shown to the next; whoever comes back finds what they left.
+  let who = userId();
   subscribeToSession(() => {
-    // Nothing of one person is shown to the next.
-    const now = localStorage.getItem("hansard.session") ? "open" : "none";
-    if (who === "open" && now === "none") client.clear();
+    if (sessionState().kind === "ended") return;
+    const now = userId();
+    if (who !== now && who !== undefined) client.clear();
     who = now;
   });
   startFollowing();

@@ -4,6 +4,7 @@
 import type { QueryClient } from "@tanstack/react-query";
 import { ask, isUnreachable, Refusal, type Transcript } from "../api/client";
 import { isReachable, subscribeToReachability } from "../api/events";
+import { sessionState, subscribeToSession } from "../api/session";
 import { messageOf } from "../ui/controls";
 
 export interface Loaded {
@@ -63,7 +64,13 @@ export class Edits {
     } catch {
       localStorage.removeItem(this.key);
     }
-    this.stopListening = subscribeToReachability(() => isReachable() && this.schedule(0));
+    const stops = [
+      subscribeToReachability(() => isReachable() && this.schedule(0)),
+      subscribeToSession(() => sessionState().kind === "open" && this.schedule(0)),
+    ];
+    this.stopListening = () => {
+      for (const stop of stops) stop();
+    };
   }
 
   // Whatever is not saved stays in this browser, and is sent when the transcript is opened again.
