@@ -1,5 +1,5 @@
 // One part of a transcript: who, when, and the words, each of which can be heard.
-import { memo, useEffect, useRef, type KeyboardEvent, type MouseEvent } from "react";
+import { Fragment, memo, useEffect, useRef, useState, type KeyboardEvent, type MouseEvent } from "react";
 import type { Transcript } from "../api/client";
 import { clock } from "../format";
 import { t } from "../strings";
@@ -18,6 +18,7 @@ export interface RowActions {
   split: (segment: string, word: number) => void;
   join: (segments: string[]) => void;
   settle: (conflict: Conflict, mine: boolean) => void;
+  next: (index: number) => void; // ends this part's typing and begins the next one's
 }
 
 interface LineRowProps {
@@ -34,7 +35,6 @@ interface LineRowProps {
   found: string;
   player: Player;
   actions: RowActions;
-  onNext: () => void;
 }
 
 // Words that the machine was less sure of are wrong more often than not.
@@ -43,6 +43,8 @@ const DOUBT = 0.5;
 export const LineRow = memo(function LineRow(props: LineRowProps) {
   const { transcript, line, index, begins, pending, conflict, marked, editing, actions } = props;
   const { segment } = line;
+  // A menu for each part of a long transcript is much to draw; nobody opens one from afar.
+  const [near, setNear] = useState(false);
   const speaker = pending?.speaker ?? segment.speaker;
   return (
     <article
@@ -50,6 +52,8 @@ export const LineRow = memo(function LineRow(props: LineRowProps) {
       data-colour={colourOf(speaker)}
       data-segment={segment.id}
       onClick={() => actions.mark(index)}
+      onPointerEnter={() => setNear(true)}
+      onFocus={() => setNear(true)}
     >
       {begins && (
         <button type="button" className="who" onClick={() => actions.speaker(segment.id)}>
@@ -62,10 +66,12 @@ export const LineRow = memo(function LineRow(props: LineRowProps) {
       {editing ? <Typing {...props} /> : <Words {...props} />}
       <div className="line-tools">
         <IconButton icon="edit" label={`${t.edit} ${clock(segment.start)}`} onClick={() => actions.edit(segment.id)} />
-        <Menu label={t.more} trigger={<IconButton icon="more" label={`${t.more} ${clock(segment.start)}`} />}>
-          <MenuItem onSelect={() => actions.speaker(segment.id)}>{t.thisSegmentIs} …</MenuItem>
-          {props.nextId && <MenuItem onSelect={() => actions.join([segment.id, props.nextId])}>{t.joinNext}</MenuItem>}
-        </Menu>
+        {(near || marked) && (
+          <Menu label={t.more} trigger={<IconButton icon="more" label={`${t.more} ${clock(segment.start)}`} />}>
+            <MenuItem onSelect={() => actions.speaker(segment.id)}>{t.thisSegmentIs} …</MenuItem>
+            {props.nextId && <MenuItem onSelect={() => actions.join([segment.id, props.nextId])}>{t.joinNext}</MenuItem>}
+          </Menu>
+        )}
       </div>
       {conflict && (
         <div className="conflict" role="alert">
@@ -124,12 +130,12 @@ function Words({ transcript, line, pending, doubtful, found, player, actions }: 
         from = Math.max(from, begin) + text.length;
         const classes = [at === spoken && "spoken", doubtful && word.confidence < DOUBT && "doubtful"].filter(Boolean).join(" ");
         return (
-          <span key={at}>
+          <Fragment key={at}>
             {gap}
             <span data-word={at} className={classes || undefined}>
               {text}
             </span>
-          </span>
+          </Fragment>
         );
       })}
     </p>
@@ -149,7 +155,7 @@ function Found({ text, found }: { text: string; found: string }) {
   return parts;
 }
 
-function Typing({ line, pending, actions, onNext }: LineRowProps) {
+function Typing({ line, index, pending, actions }: LineRowProps) {
   const { segment } = line;
   const area = useRef<HTMLTextAreaElement>(null);
   useEffect(() => {
@@ -161,7 +167,7 @@ function Typing({ line, pending, actions, onNext }: LineRowProps) {
   function onKey(event: KeyboardEvent<HTMLTextAreaElement>) {
     event.stopPropagation();
     if (event.key === "Escape") actions.edit("");
-    else if (event.key === "Enter" && (event.ctrlKey || event.metaKey)) onNext();
+    else if (event.key === "Enter" && (event.ctrlKey || event.metaKey)) actions.next(index);
     else if (event.key === "Enter") event.preventDefault();
   }
   // The word after the caret, where a part can be cut.

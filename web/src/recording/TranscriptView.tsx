@@ -53,6 +53,8 @@ function Reader({ item, loaded, client, onVersion }: ReaderProps) {
   );
   const editState = useSyncExternalStore(edits.subscribe, edits.snapshot);
   const doc = useMemo(() => readDoc(loaded.transcript), [loaded.transcript]);
+  const lines = useRef(doc.lines);
+  lines.current = doc.lines;
   const [doubtful, setDoubtful] = useState(false);
   const [follow, setFollow] = useState(true);
   const [panel, setPanel] = useState<Panel>("");
@@ -72,7 +74,9 @@ function Reader({ item, loaded, client, onVersion }: ReaderProps) {
     scrollPaddingEnd: 60,
     getItemKey: (index) => doc.lines[index]?.segment.id ?? index,
   });
-  const show = useCallback((index: number, align: "auto" | "center" = "auto") => rows.scrollToIndex(index, { align }), [rows]);
+  const scroller = useRef(rows);
+  scroller.current = rows;
+  const show = useCallback((index: number, align: "auto" | "center" = "auto") => scroller.current.scrollToIndex(index, { align }), []);
 
   useEffect(() => {
     player.follow(doc.transcript);
@@ -141,8 +145,17 @@ function Reader({ item, loaded, client, onVersion }: ReaderProps) {
       split: (segment, word) => restructure("/transcript:split", { segment, word }),
       join: (segments) => restructure("/transcript:join", { segments }),
       settle: (conflict, mine) => edits.settle(conflict, mine),
+      next: (index) => {
+        const next = lines.current[index + 1]?.segment.id ?? "";
+        if (next) {
+          edits.beginTyping(next);
+          setMarked(index + 1);
+          show(index + 1);
+        }
+        setEditing(next);
+      },
     }),
-    [edits, player, restructure],
+    [edits, player, restructure, show],
   );
 
   const keys = useRef<(event: KeyboardEvent) => void>(undefined);
@@ -213,13 +226,6 @@ function Reader({ item, loaded, client, onVersion }: ReaderProps) {
         found={panel === "find" ? found : ""}
         player={player}
         actions={actions}
-        onNext={() => {
-          if (next) {
-            setMarked(index + 1);
-            show(index + 1);
-            actions.edit(next.segment.id);
-          } else actions.edit("");
-        }}
       />
     );
   };
