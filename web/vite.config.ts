@@ -12,7 +12,7 @@ export default defineConfig({
   plugins: [react(), placeholders],
   base: "./",
   cacheDir: ".vite", // node_modules is other clones' too
-  build: { target: "es2023", assetsInlineLimit: 0, modulePreload: { polyfill: false }, reportCompressedSize: false },
+  build: { target: "es2023", assetsInlineLimit: 0, modulePreload: { polyfill: false }, reportCompressedSize: false, license: { fileName: "licenses.txt" } },
   server: {
     host: "127.0.0.1",
     // The server compares the Host with the Origin, so it must get the browser's own.

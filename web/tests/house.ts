@@ -121,6 +121,8 @@ export class Visitor {
   // A picture for a person, and what axe finds wrong with the screen.
   async look(name: string): Promise<string[]> {
     await mkdir(pictures, { recursive: true });
+    // What is laid out by measure is in its place two frames later.
+    await this.page.evaluate(() => new Promise((resolve) => requestAnimationFrame(() => requestAnimationFrame(resolve))));
     await this.page.screenshot({ path: path.join(pictures, `${name}.png`) });
     // Evaluated by the debugger: the page's own policy lets no foreign script in.
     await this.page.evaluate(axe.source);

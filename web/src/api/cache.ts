@@ -10,6 +10,7 @@ type Page = { items: Transcription[]; next_cursor: string | null };
 export const segmentsKey = (id: string) => ["segments", id] as const;
 
 const LIST_MS = 400;
+const ENDED = new Set<string>(["completed", "failed", "canceled"]);
 
 function userId(): string | undefined {
   const state = sessionState();
@@ -26,15 +27,19 @@ export function followIntoCache(client: QueryClient) {
     }, LIST_MS);
   }
 
+  // Progress is told apart from states, and may come after the last of them.
+  const progressed = (old: Transcription, part: Partial<Transcription>): Transcription =>
+    ENDED.has(old.status) && (part.attempt ?? 0) <= old.attempt ? old : { ...old, ...part };
+
   function patch(id: string, part: Partial<Transcription>) {
-    client.setQueryData<Transcription>(["transcription", id], (old) => (old ? { ...old, ...part } : old));
+    client.setQueryData<Transcription>(["transcription", id], (old) => old && progressed(old, part));
     client.setQueriesData<InfiniteData<Page>>({ queryKey: ["transcriptions"] }, (old) => {
       if (!old?.pages.some((page) => page.items.some((item) => item.id === id))) return old;
       return {
         ...old,
         pages: old.pages.map((page) => ({
           ...page,
-          items: page.items.map((item) => (item.id === id ? { ...item, ...part } : item)),
+          items: page.items.map((item) => (item.id === id ? progressed(item, part) : item)),
         })),
       };
     });
