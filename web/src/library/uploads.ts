@@ -1,7 +1,7 @@
 // Recordings on their way to the server, in parts: what has arrived stays there, so that an upload that broke off goes on
 // where it was, also after the page was closed and the same file is chosen again.
 import { useSyncExternalStore } from "react";
-import { api, isUnreachable, ok, refusal, type FileItem, type Options } from "../api/client";
+import { api, isUnreachable, ok, Refusal, refusal, type FileItem, type Options } from "../api/client";
 import { isReachable, subscribeToReachability } from "../api/events";
 import { base, renewed, sessionState } from "../api/session";
 import { messageOf } from "../ui/controls";
@@ -11,12 +11,14 @@ export interface Upload {
   name: string;
   size: number;
   sent: number;
-  state: "sending" | "waiting" | "checking" | "failed";
+  state: "sending" | "waiting" | "checking" | "queueing" | "failed";
   problem?: string;
 }
 
 const KEY = "hansard.uploads";
 const ATONCE = 2;
+const AGAIN_MS = 3000;
+const QUEUE_MS = 10_000;
 
 let uploads: Upload[] = [];
 const listeners = new Set<() => void>();
@@ -89,9 +91,9 @@ async function putPart(id: string, number: number, bytes: Blob, key: string, onP
   if (answer.status !== 200) throw refusal(new Response(null, { status: answer.status }), answer.body);
 }
 
-function reachableAgain(): Promise<void> {
+function reachableAgain(ms = AGAIN_MS): Promise<void> {
   return new Promise((resolve) => {
-    const timer = setTimeout(done, 3000);
+    const timer = setTimeout(done, ms);
     const stop = subscribeToReachability(() => isReachable() && done());
     function done() {
       clearTimeout(timer);
@@ -141,6 +143,21 @@ async function sendUntilThere(file: File, key: string): Promise<FileItem> {
   }
 }
 
+// The queue may be full for now: a folder of thousands waits until there is room.
+async function queue(fileId: string, options: Options, key: string) {
+  for (;;) {
+    try {
+      await ok(api.POST("/api/v1/transcriptions", { body: { file_id: fileId, options } }));
+      return;
+    } catch (error) {
+      if (!isUnreachable(error) && !(error instanceof Refusal && error.status === 429)) throw error;
+      change(key, { state: "queueing" });
+      await reachableAgain(QUEUE_MS);
+      if (abandoned.has(key)) throw new DOMException("", "AbortError");
+    }
+  }
+}
+
 let line: Promise<void>[] = [];
 
 // Sends a recording and has it transcribed. Two are sent at once, the others wait.
@@ -153,7 +170,7 @@ export async function transcribe(file: File, options: Options, queued: () => voi
   const work = (async () => {
     try {
       const recording = await sendUntilThere(file, key);
-      await ok(api.POST("/api/v1/transcriptions", { body: { file_id: recording.id, options } }));
+      await queue(recording.id, options, key);
       remember(key, undefined);
       set(uploads.filter((one) => one.key !== key));
       queued();

@@ -87,6 +87,8 @@ export const de: Strings = {
   uploadFailed: "Nicht hochgeladen",
   uploadAgain: "Wähle dieselbe Datei noch einmal, um dort weiterzumachen, wo es aufhörte.",
   checking: "Wird geprüft",
+  queueFull: "Hochgeladen; die Warteschlange ist voll, wartet auf Platz",
+  moreUploads: (n) => `${n} weitere`,
 
   status: {
     queued: "Wartet",

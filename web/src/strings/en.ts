@@ -86,6 +86,8 @@ export const en = {
   uploadFailed: "Not uploaded",
   uploadAgain: "Choose the same file again to go on where it stopped.",
   checking: "Looking into it",
+  queueFull: "Uploaded; the queue is full, waiting for room",
+  moreUploads: (n: number) => `${n} more`,
 
   status: {
     queued: "Waiting",
