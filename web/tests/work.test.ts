@@ -140,6 +140,20 @@ describe("Page", () => {
     await page.keyboard.press("Escape");
   });
 
+  test("PrintHasAllOfIt", async () => {
+    await page.setViewportSize({ width: 1440, height: 300 });
+    const drawn = await page.locator("[data-segment]").count();
+    await page.evaluate(() => window.dispatchEvent(new Event("beforeprint")));
+    const printed = await page.locator("[data-segment]").count();
+    assert.ok(printed > drawn, `${printed} of ${drawn}`);
+    await page.emulateMedia({ media: "print" });
+    await page.setViewportSize({ width: 800, height: 900 });
+    assert.deepEqual(await visitor.look("print"), []);
+    await page.emulateMedia({ media: "screen" });
+    await page.evaluate(() => window.dispatchEvent(new Event("afterprint")));
+    await page.setViewportSize({ width: 1440, height: 900 });
+  });
+
   test("SessionEndsAndNothingIsLost", async () => {
     const here = page.url();
     await page.evaluate(() => {
@@ -161,8 +175,19 @@ describe("Page", () => {
     visitor.expected(/status of 401/);
   });
 
-  test("UploadGoesOnWhereItBrokeOff", async () => {
+  test("AddressThatIsRefusedIsSaidInPlace", async () => {
     await page.getByRole("link", { name: "To the library" }).click();
+    await page.getByRole("button", { name: "Add recordings" }).click();
+    await page.getByRole("menuitem", { name: "From an address" }).click();
+    await page.getByRole("textbox", { name: "Address" }).fill("http://127.0.0.1/secret.mp3");
+    await page.getByRole("button", { name: "Import" }).click();
+    await page.getByRole("dialog").getByRole("alert").waitFor();
+    assert.deepEqual(await visitor.look("address-refused"), []);
+    await page.keyboard.press("Escape");
+    visitor.expected(/status of 422/);
+  });
+
+  test("UploadGoesOnWhereItBrokeOff", async () => {
     // Three parts, the second of which breaks off.
     const big = path.join(server.folder, "concert.wav");
     execFileSync("ffmpeg", ["-v", "error", "-f", "lavfi", "-i", "sine=440:duration=100", "-ar", "48000", "-ac", "2", big]);

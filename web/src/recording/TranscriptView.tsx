@@ -273,7 +273,7 @@ function Reader({ item, loaded, client, onVersion }: ReaderProps) {
       <SpeakerLegend transcript={doc.transcript} onSpeaker={setSpeaking} />
       <div ref={parent} className="text" style={printing ? {} : { height: rows.getTotalSize() }}>
         {printing
-          ? doc.lines.map((line, index) => <div key={line.segment.id}>{row(index)}</div>)
+          ? doc.lines.map((line, index) => <div key={`${line.segment.id}:printed`}>{row(index)}</div>)
           : rows.getVirtualItems().map((virtual) => (
               <div
                 key={virtual.key}
