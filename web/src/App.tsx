@@ -60,9 +60,16 @@ const settings = createRoute({
   path: "/settings",
   component: lazyRouteComponent(() => import("./settings/Settings"), "Settings"),
 });
+// Below the settings, so that going from one page to the next leaves them standing.
+const settingsPage = createRoute({ getParentRoute: () => settings, path: "$page" });
+const recordings = createRoute({
+  getParentRoute: () => root,
+  path: "/recordings",
+  component: lazyRouteComponent(() => import("./recordings/Recordings"), "Recordings"),
+});
 
 const router = createRouter({
-  routeTree: root.addChildren([library, recording, settings]),
+  routeTree: root.addChildren([library, recording, recordings, settings.addChildren([settingsPage])]),
   basepath: new URL(base).pathname,
   defaultPreload: "intent",
   scrollRestoration: true,

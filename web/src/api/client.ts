@@ -12,6 +12,12 @@ export type FileItem = Schemas["File"];
 export type Model = Schemas["Model"];
 export type Options = Schemas["Options"];
 export type Profile = Schemas["Profile"];
+export type Webhook = Schemas["Webhook"];
+export type WebhookEvent = Schemas["WebhookEvent"];
+export type Delivery = Schemas["Delivery"];
+export type SessionItem = Schemas["Session"];
+export type User = Schemas["User"];
+export type UserChange = Schemas["UserChange"];
 
 export const api = createClient<paths>({ baseUrl: base, fetch: (request) => authorizedFetch(request) });
 

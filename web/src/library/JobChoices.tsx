@@ -24,9 +24,12 @@ export function JobChoices({ value, onChange }: { value: Choices; onChange: (val
             {name}
           </option>
         ))}
+        {value.language !== "auto" && !languages.some(({ code }) => code === value.language) && (
+          <option value={value.language}>{languageName(value.language)}</option>
+        )}
       </Choice>
       <Choice label={t.model} value={value.model} onChange={(event) => onChange({ ...value, model: event.target.value })}>
-        {!models.some((one) => one.id === value.model) && <option value={value.model}>{model ? named(model) : value.model}</option>}
+        {!models.some((one) => one.id === value.model) && <option value={value.model}>{value.model === "" && model ? named(model) : value.model}</option>}
         {models
           .filter((one) => value.model !== "" || one !== model)
           .map((one) => (
@@ -44,6 +47,7 @@ export function JobChoices({ value, onChange }: { value: Choices; onChange: (val
               {t.speakersCount(n)}
             </option>
           ))}
+          {value.speakers > 10 && <option value={value.speakers}>{t.speakersCount(value.speakers)}</option>}
         </Choice>
       )}
     </>

@@ -21,7 +21,7 @@ const sorts = { "-created_at": () => t.sortNewest, created_at: () => t.sortOldes
 type Sort = keyof typeof sorts;
 type Shown = "" | "completed" | "processing" | "failed";
 
-export function useTranscriptions(query: { sort: Sort; status: Shown; q?: string }) {
+export function useTranscriptions(query: { sort: Sort; status: Shown | "queued"; q?: string }) {
   return useInfiniteQuery({
     queryKey: ["transcriptions", query],
     queryFn: ({ pageParam }) =>
@@ -92,6 +92,9 @@ export function Library() {
             onChange={(event) => setWords(event.target.value)}
           />
         </search>
+        <Link to="/recordings" className="icon-button" aria-label={t.recordings} title={t.recordings}>
+          <Icon name="recordings" />
+        </Link>
         <Link to="/settings" className="icon-button" aria-label={t.settings} title={t.settings}>
           <Icon name="settings" />
         </Link>

@@ -20,8 +20,25 @@ export function storedChoices(): Choices {
 }
 export const keepChoices = (choices: Choices) => localStorage.setItem(KEY, JSON.stringify(choices));
 
-export function optionsOf(choices: Choices): Options {
+export function choicesOf(options: Options): Choices {
   return {
+    language: options.language ?? "auto",
+    model: options.model ?? "",
+    diarization: options.diarization ?? true,
+    speakers: options.num_speakers ?? 0,
+  };
+}
+
+// What is not among the choices stays as it was in `before`.
+export function optionsOf(choices: Choices, before: Options = {}): Options {
+  const { language: _language, model: _model, diarization: _diarization, num_speakers: _speakers, ...rest } = before;
+  // The server takes how many there are, or within what bounds.
+  if (choices.diarization && choices.speakers > 0) {
+    delete rest.min_speakers;
+    delete rest.max_speakers;
+  }
+  return {
+    ...rest,
     ...(choices.language === "auto" ? {} : { language: choices.language }),
     ...(choices.model ? { model: choices.model } : {}),
     diarization: choices.diarization,

@@ -5,6 +5,7 @@ import { moment } from "../format";
 import { t } from "../strings";
 import { IconButton, Menu, MenuItem, MenuLabel, MenuLine, Button, messageOf } from "../ui/controls";
 import { Icon } from "../ui/Icon";
+import { saveAs } from "../ui/saveAs";
 import { toast } from "../ui/toasts";
 import { versionsOf, type Panel } from "./TranscriptView";
 
@@ -21,12 +22,8 @@ const formats = [
 async function download(item: Transcription, format: string) {
   try {
     const answer = await ask(`/transcriptions/${item.id}/transcript?format=${format}`);
-    const url = URL.createObjectURL(await answer.blob());
-    const link = document.createElement("a");
-    link.href = url;
-    link.download = `${item.title.replace(/\.[A-Za-z0-9]{2,4}$/, "").replace(/[/\\:]/g, "-")}.${format === "text" ? "txt" : format}`;
-    link.click();
-    setTimeout(() => URL.revokeObjectURL(url), 10_000);
+    const name = item.title.replace(/\.[A-Za-z0-9]{2,4}$/, "").replace(/[/\\:]/g, "-");
+    saveAs(await answer.blob(), `${name}.${format === "text" ? "txt" : format}`);
   } catch (error) {
     toast(messageOf(error));
   }
