@@ -24,7 +24,7 @@ export function bytes(count: number): string {
     value /= 1000;
     at += 1;
   }
-  return `${new Intl.NumberFormat(language, { maximumFractionDigits: value < 10 && at > 0 ? 1 : 0 }).format(value)} ${units[at]}`;
+  return `${new Intl.NumberFormat(language, { maximumFractionDigits: value < 10 && at > 0 ? 1 : 0 }).format(value)}\u00a0${units[at]}`;
 }
 
 const dates = new Intl.DateTimeFormat(language, { dateStyle: "medium" });

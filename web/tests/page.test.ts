@@ -210,8 +210,9 @@ describe("Page", () => {
     assert.deepEqual(await visitor.look("keys"), []);
   });
 
-  test("SmallAndDark", async () => {
+  test("SmallAndDark", async (context) => {
     const small = await Visitor.open({ width: 360, dark: true });
+    context.after(() => small.close());
     const { page } = small;
     await page.goto(server.address);
     await page.getByLabel("Name").fill("ada");
@@ -225,15 +226,14 @@ describe("Page", () => {
     assert.deepEqual(await small.look("transcript-small-dark"), []);
     assert.ok(await page.evaluate(() => document.documentElement.scrollWidth <= window.innerWidth), "wider than the screen");
     assert.deepEqual(small.complaints, []);
-    await small.close();
   });
 
-  test("German", async () => {
+  test("German", async (context) => {
     const reader = await Visitor.open({ language: "de-DE" });
+    context.after(() => reader.close());
     await reader.page.goto(server.address);
     await reader.page.getByRole("heading", { name: "Willkommen zurück" }).waitFor();
     assert.deepEqual(await reader.look("login-german"), []);
-    await reader.close();
   });
 
   test("NoComplaintInTheConsole", () => {

@@ -180,7 +180,7 @@ describe("Settings", () => {
     for (let n = 0; n < 22; n += 1) await ask("PATCH", `/files/${file.id}`, { title: `Clov ${n}` });
     await page.getByRole("button", { name: `What was sent: ${outside}/bad` }).click();
     await page.getByText(/On its way/).first().waitFor();
-    await page.getByText(/1 try · .*500.* · next try/).first().waitFor();
+    await page.getByText(/1.try · .*500.* · next try/).first().waitFor();
     await page.getByRole("button", { name: `What was sent: ${outside}/bad` }).click();
     await page.getByRole("button", { name: `What was sent: ${outside}/good` }).click();
     await page.getByText("Delivered").nth(19).waitFor();
@@ -203,6 +203,8 @@ describe("Settings", () => {
     await row("Firefox on Linux").waitFor();
     await row("this one").waitFor();
     assert.deepEqual(await visitor.look("account"), []);
+    await page.getByRole("button", { name: "Download" }).scrollIntoViewIfNeeded();
+    assert.deepEqual(await visitor.look("account-end"), []);
     await page.getByRole("button", { name: "Log out: Firefox on Linux" }).click();
     await row("Firefox on Linux").waitFor({ state: "detached" });
 
@@ -261,8 +263,9 @@ describe("Settings", () => {
     await page.getByText("The password was changed.").waitFor();
   });
 
-  test("WhoIsNoAdminSeesNoOthers", async () => {
+  test("WhoIsNoAdminSeesNoOthers", async (context) => {
     const reader = await Visitor.open({ width: 360, dark: true });
+    context.after(() => reader.close());
     const { page } = reader;
     await page.goto(`${server.address}/settings/users`);
     await page.getByLabel("Name").fill("bob");
@@ -271,7 +274,6 @@ describe("Settings", () => {
     await page.getByText("There is nothing here.").waitFor();
     assert.equal(await page.getByRole("tab").count(), 6);
     assert.deepEqual(reader.complaints, []);
-    await reader.close();
 
     await choose("bob", "Delete");
     assert.deepEqual(await visitor.look("user-delete"), []);
@@ -279,8 +281,9 @@ describe("Settings", () => {
     await row("bob").waitFor({ state: "detached" });
   });
 
-  test("SmallAndDark", async () => {
+  test("SmallAndDark", async (context) => {
     const small = await Visitor.open({ width: 360, dark: true });
+    context.after(() => small.close());
     const { page } = small;
     await page.goto(`${server.address}/recordings`);
     await page.getByLabel("Name").fill("lovelace");
@@ -299,12 +302,13 @@ describe("Settings", () => {
       assert.ok(await page.evaluate(() => document.documentElement.scrollWidth <= window.innerWidth), `${name} is wider than the screen`);
     }
     assert.deepEqual(small.complaints, []);
-    await small.close();
   });
 
-  test("WithoutAccounts", async () => {
+  test("WithoutAccounts", async (context) => {
     const open = await Server.start({ HANSARD_AUTH: "none" });
+    context.after(() => open.end());
     const anyone = await Visitor.open({ language: "de-DE" });
+    context.after(() => anyone.close());
     const { page } = anyone;
     await page.goto(`${open.address}/settings/account`);
     await page.getByRole("heading", { name: "Alles, was du hast" }).waitFor();
@@ -313,8 +317,6 @@ describe("Settings", () => {
     await page.getByText("Von allen").waitFor();
     assert.deepEqual(await anyone.look("queue-german"), []);
     assert.deepEqual(anyone.complaints, []);
-    await anyone.close();
-    await open.end();
   });
 
   test("NoComplaintInTheConsole", () => {

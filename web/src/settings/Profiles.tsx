@@ -45,7 +45,7 @@ function ProfileRow({ profile }: { profile: Profile }) {
     profile.is_default && t.defaultModel,
     language === "auto" ? t.anyLanguage : languageName(language),
     model && (models.find((one) => one.id === model)?.name ?? model),
-    diarization ? (speakers > 0 ? t.speakersCount(speakers) : t.tellSpeakers) : t.speakersNotTold,
+    diarization ? (speakers > 0 ? t.speakersCount(speakers) : t.speakersTold) : t.speakersNotTold,
   ];
   return (
     <li>

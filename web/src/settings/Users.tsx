@@ -75,7 +75,7 @@ function NewUser({ onDone }: { onDone: () => void }) {
 function UserRow({ user }: { user: User }) {
   const client = useQueryClient();
   const state = useSyncExternalStore(subscribeToSession, sessionState);
-  const me = state.kind === "open" ? state.session.user : undefined;
+  const me = state.kind === "open" ? state.session.user : state.kind === "local" ? state.user : undefined;
   const [open, setOpen] = useState<"" | "password" | "delete">("");
   const again = () => client.invalidateQueries({ queryKey: ["users"] });
   const params = { path: { id: user.id } };
@@ -103,7 +103,14 @@ function UserRow({ user }: { user: User }) {
         <MenuItem onSelect={() => change.mutate({ role: user.role === "admin" ? "user" : "admin" })}>
           {user.role === "admin" ? t.makeUser : t.makeAdmin}
         </MenuItem>
-        <MenuItem onSelect={() => setOpen("password")}>{t.setPassword}</MenuItem>
+        <MenuItem
+          onSelect={() => {
+            change.reset();
+            setOpen("password");
+          }}
+        >
+          {t.setPassword}
+        </MenuItem>
         <MenuItem onSelect={() => change.mutate({ disabled: !user.disabled })}>{user.disabled ? t.unlock : t.lock}</MenuItem>
         <MenuLine />
         <MenuItem danger onSelect={() => setOpen("delete")}>

@@ -231,6 +231,7 @@ export const de: Strings = {
   description: "Beschreibung",
   change: "Bearbeiten",
   makeDefault: "Zur Vorgabe machen",
+  speakersTold: "Sprecher unterschieden",
   speakersNotTold: "Sprecher nicht unterschieden",
 
   webhooks: "Webhooks",
@@ -257,7 +258,7 @@ export const de: Strings = {
   deliveries: "Gesendetes",
   noDeliveries: "In den letzten sieben Tagen wurde nichts gesendet.",
   deliveryStatus: { pending: "Unterwegs", delivered: "Zugestellt", failed: "Aufgegeben" },
-  tries: (n) => (n === 1 ? "1 Versuch" : `${n} Versuche`),
+  tries: (n) => (n === 1 ? "1\u00a0Versuch" : `${n}\u00a0Versuche`),
   nextTry: (when) => `nächster Versuch ${when}`,
   eventGone: "Nicht mehr aufbewahrt",
 

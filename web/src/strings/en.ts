@@ -232,6 +232,7 @@ export const en = {
   description: "Description",
   change: "Edit",
   makeDefault: "Make default",
+  speakersTold: "Speakers told apart",
   speakersNotTold: "Speakers not told apart",
 
   webhooks: "Webhooks",
@@ -258,7 +259,7 @@ export const en = {
   deliveries: "What was sent",
   noDeliveries: "Nothing was sent in the last seven days.",
   deliveryStatus: { pending: "On its way", delivered: "Delivered", failed: "Given up" } as Record<Delivery["status"], string>,
-  tries: (n: number) => (n === 1 ? "1 try" : `${n} tries`),
+  tries: (n: number) => (n === 1 ? "1\u00a0try" : `${n}\u00a0tries`),
   nextTry: (when: string) => `next try ${when}`,
   eventGone: "No longer kept",
 
