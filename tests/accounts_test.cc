@@ -515,6 +515,14 @@ TEST_F(Accounts, OptionsAreTheRequestsThenTheProfilesThenTheDefaults) {
   EXPECT_EQ(options.at("diarization"), false);
   EXPECT_EQ(options.at("language"), "auto");
 
+  // What is said of it can be taken away again.
+  const std::string path = "/api/v1/profiles/" + text(second, "id");
+  for (const auto& [body, left] :
+       {std::pair(R"({"description":"For drafts"})", "For drafts"),
+        std::pair(R"({"name":"Fast"})", "For drafts"), std::pair(R"({"description":null})", "")}) {
+    EXPECT_EQ(text(object(server.request("PATCH", path, body)), "description"), left) << body;
+  }
+
   // One is the default, whatever happens.
   const auto defaults = [&] {
     std::string names;

@@ -325,6 +325,10 @@ TEST_F(ServedLibraryModel, EverythingOfAUserComesAsOneTar) {
       recording,
       {{"title", "Nagg / Nell, das Gespräch"}, {"options", R"({"model":"tiny.en","diarization":false})"}});
   ASSERT_EQ(text(server.wait_for_end(id), "status"), "completed");
+  const auto hook =
+      server.request("POST", "/api/v1/webhooks",
+                     R"({"url":"https://hooks.invalid/a","events":["transcription.completed"]})");
+  ASSERT_EQ(hook.status, 201) << hook.body;
   const ClientResponse response = server.get("/api/v1/export");
   ASSERT_EQ(response.status, 200);
   EXPECT_EQ(response.headers.at("content-type"), "application/x-tar");
@@ -347,7 +351,10 @@ TEST_F(ServedLibraryModel, EverythingOfAUserComesAsOneTar) {
   EXPECT_EQ(members[folder + "/transcript.md"],
             server.get("/api/v1/transcriptions/" + id + "/transcript?format=md").body);
   EXPECT_TRUE(members.contains(folder + "/transcription.json"));
-  EXPECT_TRUE(json::parse_object(members["account.json"]).value().contains("profiles"));
+  const bj::object account = json::parse_object(members["account.json"]).value();
+  EXPECT_TRUE(account.contains("profiles"));
+  EXPECT_EQ(account.at("webhooks").at(0).at("url"), "https://hooks.invalid/a");
+  EXPECT_EQ(members["account.json"].find("whsec_"), std::string::npos);
 }
 
 }  // namespace

@@ -13,6 +13,7 @@
 #include "base/limits.h"
 #include "http/range.h"
 #include "library/versions.h"
+#include "library/webhooks.h"
 #include "transcript/exports.h"
 #include "transcript/text.h"
 
@@ -91,9 +92,11 @@ class Export {
     struct Known {
       std::optional<auth::User> user;
       std::vector<library::Profile> profiles;
+      std::vector<library::Webhook> webhooks;
     };
     const auto known = TRY(read<Known>(services_, [&](store::Reader& reader) -> Outcome<Known> {
-      return Known{TRY(auth::find_user(reader, user_id_)), TRY(library::list_profiles(reader, user_id_))};
+      return Known{TRY(auth::find_user(reader, user_id_)), TRY(library::list_profiles(reader, user_id_)),
+                   TRY(library::list_webhooks(reader, user_id_))};
     }));
     bj::array profiles;
     for (const library::Profile& profile : known.profiles) {
@@ -102,10 +105,17 @@ class Export {
                                     {"is_default", profile.is_default},
                                     {"options", TRY(json::parse_object(profile.options))}});
     }
+    // Without their secrets, which are worth nothing elsewhere.
+    bj::array webhooks;
+    for (const library::Webhook& webhook : known.webhooks) {
+      webhooks.push_back(bj::object{{"url", webhook.url},
+                                    {"events", bj::array(webhook.events.begin(), webhook.events.end())}});
+    }
     const bj::object account{{"username", known.user ? known.user->username : ""},
                              {"created_at", format_time(known.user ? known.user->created_at_ms : 0)},
                              {"exported_at", format_time(services_.store.now_ms())},
-                             {"profiles", std::move(profiles)}};
+                             {"profiles", std::move(profiles)},
+                             {"webhooks", std::move(webhooks)}};
     return text("account.json", json::to_text(account), services_.store.now_ms());
   }
 

@@ -78,9 +78,10 @@ Answer show(Services& services, const Request& request) {
 Answer change(Services& services, const Request& request) {
   const bj::object body = TRY(json_body(request, {"name", "description", "options", "is_default"}));
   const auto is_default = TRY(truth_field(body, "is_default"));
-  const library::ProfileChange change{.name = TRY(text_field(body, "name")),
-                                      .description = TRY(text_field(body, "description")),
-                                      .options = TRY(options_field(services, body))};
+  library::ProfileChange change{.name = TRY(text_field(body, "name")),
+                                .description = TRY(text_field(body, "description")),
+                                .options = TRY(options_field(services, body))};
+  if (body.contains("description") && !change.description) change.description = "";  // null takes it away
   const auto profile = TRY(write<Profile>(services, [&](store::Transaction& transaction) -> Outcome<Profile> {
     const std::string user = user_of(services, request);
     const auto before = TRY(library::find_profile(transaction, user, request.parameters.at(0)));

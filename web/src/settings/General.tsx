@@ -45,6 +45,9 @@ export function General() {
         />
       )}
       <Problem error={change.error ?? settings.error} />
+      <p className="hint">
+        <a href="licenses.txt">{t.licenses}</a>
+      </p>
     </div>
   );
 }

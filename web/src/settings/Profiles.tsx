@@ -78,7 +78,7 @@ function ProfileForm({ profile, onDone }: { profile?: Profile; onDone: () => voi
       const body = {
         name: String(form.get("name")),
         options: optionsOf(choices, profile?.options),
-        ...(description || profile?.description ? { description } : {}),
+        description: description || null,
       };
       return profile
         ? ok(api.PATCH("/api/v1/profiles/{id}", { params: { path: { id: profile.id } }, body }))

@@ -190,6 +190,7 @@ export const de: Strings = {
   apiKeys: "API-Schlüssel",
   account: "Konto",
   appearance: "Aussehen",
+  licenses: "Woraus diese Seite gemacht ist, und die Lizenzen",
   theme: "Farben",
   themeAuto: "Wie das System",
   themeLight: "Hell",

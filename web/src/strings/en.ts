@@ -191,6 +191,7 @@ export const en = {
   apiKeys: "API keys",
   account: "Account",
   appearance: "Look",
+  licenses: "What this page is made of, and its licences",
   theme: "Colours",
   themeAuto: "As the system",
   themeLight: "Light",
