@@ -108,6 +108,22 @@ describe("Settings", () => {
     await choose("Lectures", "Make default");
     await row("Lectures").getByText("default").waitFor();
     assert.deepEqual(await visitor.look("profiles"), []);
+    // What is added is read as it says.
+    await to("");
+    const choices = async (profile: string) => {
+      await page.getByRole("button", { name: "Add recordings" }).click();
+      await page.getByRole("menuitem", { name: "How should recordings be read?" }).click();
+      await page.getByLabel("Profile").selectOption({ label: profile });
+      if (profile === "Lectures") assert.deepEqual(await visitor.look("choose-profile"), []);
+      await page.getByRole("button", { name: "Save" }).click();
+    };
+    await choices("Lectures");
+    await page.getByTestId("files").setInputFiles({ name: "lecture.wav", mimeType: "audio/wav", buffer: sound });
+    await page.getByRole("link", { name: /lecture/ }).waitFor();
+    const newest = await ask("GET", "/transcriptions?limit=1");
+    assert.equal(newest.items[0].options.beam_size, 2);
+    await choices("None: as chosen here");
+    await to("settings/profiles");
     await choose("Interviews", "Delete");
     await row("Interviews").waitFor({ state: "detached" });
   });

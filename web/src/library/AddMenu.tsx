@@ -1,17 +1,18 @@
 // The ways in for recordings: files, an address, the microphone; and how they are read.
-import { useMutation } from "@tanstack/react-query";
-import { lazy, Suspense, useRef, useState } from "react";
-import { api, ok } from "../api/client";
+import { useMutation, useQuery } from "@tanstack/react-query";
+import { lazy, Suspense, useEffect, useRef, useState } from "react";
+import { api, ok, type Profile } from "../api/client";
 import { t } from "../strings";
-import { Button, Dialog, Field, Menu, MenuItem, MenuLine, Problem } from "../ui/controls";
+import { Button, Choice, Dialog, Field, Menu, MenuItem, MenuLine, Problem } from "../ui/controls";
 import { Icon } from "../ui/Icon";
-import { keepChoices, optionsOf, storedChoices } from "./choices";
+import { keepChoices, storedChoices, wantedOf } from "./choices";
 import { JobChoices } from "./JobChoices";
 
 const Recorder = lazy(() => import("./Recorder"));
 
 export function AddMenu({ onFiles }: { onFiles: (files: Iterable<File>) => void }) {
   const input = useRef<HTMLInputElement>(null);
+  useProfiles(!!storedChoices().profile);
   const [open, setOpen] = useState<"" | "url" | "record" | "choices">("");
   return (
     <>
@@ -62,8 +63,19 @@ export function AddMenu({ onFiles }: { onFiles: (files: Iterable<File>) => void 
   );
 }
 
+// A profile that was deleted is chosen no more.
+function useProfiles(enabled: boolean): Profile[] | undefined {
+  const profiles = useQuery({ queryKey: ["profiles"], queryFn: () => ok(api.GET("/api/v1/profiles")), enabled }).data?.items;
+  useEffect(() => {
+    const choices = storedChoices();
+    if (profiles && choices.profile && !profiles.some((one) => one.id === choices.profile)) keepChoices({ ...choices, profile: "" });
+  }, [profiles]);
+  return profiles;
+}
+
 function Choose({ onDone }: { onDone: () => void }) {
   const [choices, setChoices] = useState(storedChoices);
+  const profiles = useProfiles(true) ?? [];
   return (
     <form
       className="form"
@@ -73,7 +85,21 @@ function Choose({ onDone }: { onDone: () => void }) {
         onDone();
       }}
     >
-      <JobChoices value={choices} onChange={setChoices} />
+      {profiles.length > 0 && (
+        <Choice
+          label={t.profile}
+          value={profiles.some((one) => one.id === choices.profile) ? choices.profile : ""}
+          onChange={(event) => setChoices({ ...choices, profile: event.target.value })}
+        >
+          <option value="">{t.noProfile}</option>
+          {profiles.map((one) => (
+            <option key={one.id} value={one.id}>
+              {one.name}
+            </option>
+          ))}
+        </Choice>
+      )}
+      {!profiles.some((one) => one.id === choices.profile) && <JobChoices value={choices} onChange={setChoices} />}
       <Button kind="primary" type="submit">
         {t.save}
       </Button>
@@ -90,7 +116,7 @@ function Import({ onDone }: { onDone: () => void }) {
       const file = youtube
         ? await ok(api.POST("/api/v1/files:import-youtube", { body }))
         : await ok(api.POST("/api/v1/files:import-url", { body }));
-      await ok(api.POST("/api/v1/transcriptions", { body: { file_id: file.id, options: optionsOf(storedChoices()) } }));
+      await ok(api.POST("/api/v1/transcriptions", { body: { file_id: file.id, ...wantedOf(storedChoices()) } }));
     },
     onSuccess: onDone,
   });

@@ -8,7 +8,7 @@ import { t } from "../strings";
 import { Button, Choice, Problem } from "../ui/controls";
 import { Icon } from "../ui/Icon";
 import { AddMenu } from "./AddMenu";
-import { optionsOf, storedChoices } from "./choices";
+import { storedChoices, wantedOf } from "./choices";
 import { DropZone } from "./DropZone";
 import { useHidden } from "./deleting";
 import { Row } from "./Row";
@@ -71,8 +71,8 @@ export function Library() {
   }, [words, q, navigate]);
 
   function add(files: Iterable<File>) {
-    const options = optionsOf(storedChoices());
-    for (const file of files) void transcribe(file, options, () => void client.invalidateQueries({ queryKey: ["transcriptions"] }));
+    const wanted = wantedOf(storedChoices());
+    for (const file of files) void transcribe(file, wanted, () => void client.invalidateQueries({ queryKey: ["transcriptions"] }));
   }
 
   return (

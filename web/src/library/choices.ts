@@ -8,6 +8,7 @@ export interface Choices {
   model: string; // "" is the server's default
   diarization: boolean;
   speakers: number; // 0: to be found out
+  profile?: string | undefined; // read as this profile says, and all else here does not count
 }
 
 export function storedChoices(): Choices {
@@ -29,6 +30,11 @@ export function choicesOf(options: Options): Choices {
   };
 }
 
+// What a new transcription is asked for, but for its recording.
+export type Wanted = { options: Options } | { profile_id: string };
+export const wantedOf = (choices: Choices): Wanted =>
+  choices.profile ? { profile_id: choices.profile } : { options: optionsOf(choices) };
+
 // What is not among the choices stays as it was in `before`.
 export function optionsOf(choices: Choices, before: Options = {}): Options {
   const { language: _language, model: _model, diarization: _diarization, num_speakers: _speakers, ...rest } = before;
@@ -39,7 +45,8 @@ export function optionsOf(choices: Choices, before: Options = {}): Options {
   }
   return {
     ...rest,
-    ...(choices.language === "auto" ? {} : { language: choices.language }),
+    // Said in any case: the default profile may say another one.
+    language: choices.language,
     ...(choices.model ? { model: choices.model } : {}),
     diarization: choices.diarization,
     ...(choices.diarization && choices.speakers > 0 ? { num_speakers: choices.speakers } : {}),

@@ -1,10 +1,11 @@
 // Recordings on their way to the server, in parts: what has arrived stays there, so that an upload that broke off goes on
 // where it was, also after the page was closed and the same file is chosen again.
 import { useSyncExternalStore } from "react";
-import { api, isUnreachable, ok, Refusal, refusal, type FileItem, type Options } from "../api/client";
+import { api, isUnreachable, ok, Refusal, refusal, type FileItem } from "../api/client";
 import { isReachable, subscribeToReachability } from "../api/events";
 import { base, renewed, sessionState } from "../api/session";
 import { messageOf } from "../ui/controls";
+import type { Wanted } from "./choices";
 
 export interface Upload {
   key: string;
@@ -144,10 +145,10 @@ async function sendUntilThere(file: File, key: string): Promise<FileItem> {
 }
 
 // The queue may be full for now: a folder of thousands waits until there is room.
-async function queue(fileId: string, options: Options, key: string) {
+async function queue(fileId: string, wanted: Wanted, key: string) {
   for (;;) {
     try {
-      await ok(api.POST("/api/v1/transcriptions", { body: { file_id: fileId, options } }));
+      await ok(api.POST("/api/v1/transcriptions", { body: { file_id: fileId, ...wanted } }));
       return;
     } catch (error) {
       if (!isUnreachable(error) && !(error instanceof Refusal && error.status === 429)) throw error;
@@ -161,7 +162,7 @@ async function queue(fileId: string, options: Options, key: string) {
 let line: Promise<void>[] = [];
 
 // Sends a recording and has it transcribed. Two are sent at once, the others wait.
-export async function transcribe(file: File, options: Options, queued: () => void) {
+export async function transcribe(file: File, wanted: Wanted, queued: () => void) {
   const key = keyOf(file);
   if (uploads.some((one) => one.key === key && one.state !== "failed")) return;
   abandoned.delete(key);
@@ -170,7 +171,7 @@ export async function transcribe(file: File, options: Options, queued: () => voi
   const work = (async () => {
     try {
       const recording = await sendUntilThere(file, key);
-      await queue(recording.id, options, key);
+      await queue(recording.id, wanted, key);
       remember(key, undefined);
       set(uploads.filter((one) => one.key !== key));
       queued();

@@ -90,7 +90,7 @@ export function Retry({ item }: { item: Transcription }) {
       ok(
         api.POST("/api/v1/transcriptions/{id}:retry", {
           params: { path: { id: item.id } },
-          body: other ? { options: { ...optionsOf(choices), language: choices.language } } : {},
+          body: other ? { options: optionsOf(choices) } : {},
         }),
       ),
     onSuccess: (job) => {

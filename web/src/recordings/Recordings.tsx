@@ -4,7 +4,7 @@ import { Link, useNavigate } from "@tanstack/react-router";
 import { useEffect, useState } from "react";
 import { api, ok, type FileItem } from "../api/client";
 import { bytes, clock, date } from "../format";
-import { optionsOf, storedChoices } from "../library/choices";
+import { storedChoices, wantedOf } from "../library/choices";
 import { t } from "../strings";
 import { Button, Dialog, Field, IconButton, Menu, MenuItem, Problem, messageOf } from "../ui/controls";
 import { Icon } from "../ui/Icon";
@@ -60,7 +60,7 @@ function RecordingRow({ file }: { file: FileItem }) {
   const again = () => client.invalidateQueries({ queryKey: ["files"] });
   const params = { path: { id: file.id } };
   const transcribe = useMutation({
-    mutationFn: () => ok(api.POST("/api/v1/transcriptions", { body: { file_id: file.id, options: optionsOf(storedChoices()) } })),
+    mutationFn: () => ok(api.POST("/api/v1/transcriptions", { body: { file_id: file.id, ...wantedOf(storedChoices()) } })),
     onSuccess: (job) => {
       void client.invalidateQueries({ queryKey: ["transcriptions"] });
       void navigate({ to: "/r/$id", params: { id: job.id } });

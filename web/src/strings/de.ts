@@ -45,6 +45,8 @@ export const de: Strings = {
   speakersAuto: "Anzahl herausfinden",
   speakersCount: (n) => `${n} Sprecher`,
   goOn: "Weiter",
+  profile: "Profil",
+  noProfile: "Keines: wie hier gewählt",
 
   library: "Bibliothek",
   settings: "Einstellungen",

@@ -46,6 +46,8 @@ export const en = {
   speakersAuto: "Find out how many",
   speakersCount: (n: number) => `${n} speakers`,
   goOn: "Go on",
+  profile: "Profile",
+  noProfile: "None: as chosen here",
 
   library: "Library",
   settings: "Settings",
