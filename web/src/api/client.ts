@@ -1,6 +1,6 @@
 // The server's interface, with the types of its contract.
 import createClient from "openapi-fetch";
-import type { components, paths } from "./contract";
+import type { components, paths } from "../../contract";
 import { authorizedFetch, base } from "./session";
 
 type Schemas = components["schemas"];

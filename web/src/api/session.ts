@@ -1,6 +1,6 @@
 // Who is logged in. The tokens lie in local storage, where all tabs find them; whichever tab first finds the access token
 // spent has it renewed, once for all of them.
-import type { components } from "./contract";
+import type { components } from "../../contract";
 
 export type Person = components["schemas"]["Person"];
 type Entry = components["schemas"]["Entry"];
