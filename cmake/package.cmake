@@ -33,11 +33,12 @@ foreach(_model speech-silero diarization-default)
   install(DIRECTORY ${HANSARD_DEPS_DIR}/models/${_model} DESTINATION share/hansard/models PATTERN ".*" EXCLUDE)
 endforeach()
 
-# Completions are made by the program that is installed.
-foreach(_shell_file bash/bash-completion/completions/hansard zsh/zsh/vendor-completions/_hansard
+# Completions are made by the program that is installed. None may be called as the program: CMake would take it for that.
+foreach(_shell_file bash/bash-completion/completions/hansard.bash zsh/zsh/vendor-completions/_hansard
         fish/fish/vendor_completions.d/hansard.fish)
-  string(REGEX REPLACE "/.*" "" _shell ${_shell_file})
-  string(REGEX REPLACE "^[^/]*/" "" _file ${_shell_file})
+  string(REGEX MATCH "^([^/]*)/(.*)$" _ ${_shell_file})
+  set(_shell ${CMAKE_MATCH_1})
+  set(_file ${CMAKE_MATCH_2})
   add_custom_command(OUTPUT share/${_file}
     COMMAND ${CMAKE_COMMAND} -DPROGRAM=$<TARGET_FILE:hansard> -DSHELL=${_shell} -DFILE=${CMAKE_BINARY_DIR}/share/${_file}
             -P ${PROJECT_SOURCE_DIR}/packaging/completions.cmake
@@ -68,7 +69,7 @@ set(CPACK_DEBIAN_PACKAGE_SHLIBDEPS ON)
 set(CPACK_DEBIAN_PACKAGE_SHLIBDEPS_PRIVATE_DIRS
   ${HANSARD_DEPS_DIR}/ctranslate2-${HANSARD_CTRANSLATE2_VERSION}/lib
   ${HANSARD_DEPS_DIR}/onnxruntime-${HANSARD_ONNXRUNTIME_VERSION}/lib)
-set(CPACK_DEBIAN_PACKAGE_DEPENDS "adduser, ffmpeg, ca-certificates")
+set(CPACK_DEBIAN_PACKAGE_DEPENDS "adduser, ffmpeg, ca-certificates, procps")
 set(CPACK_DEBIAN_PACKAGE_SUGGESTS "yt-dlp")  # for files:import-youtube
 set(CPACK_DEBIAN_PACKAGE_CONTROL_STRICT_PERMISSION ON)
 set(CPACK_DEBIAN_PACKAGE_CONTROL_EXTRA
