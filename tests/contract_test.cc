@@ -75,15 +75,19 @@ std::set<std::string> names_of(const http::Router& router) {
   return names;
 }
 
-TEST(Contract, HasTheRoutesOfTheRouterAndNoOther) {
-  House house;
+http::Router routes_of(House& house) {
   http::Router router;
   api::add_contract_routes(router);
   api::v1::add_routes(router, house.services);
   api::openai::add_routes(router, house.services);
   api::cesar::add_routes(router, house.services);
   api::asr::add_routes(router, house.services);
-  EXPECT_EQ(names_of(router), names_of(Contract::of_this_build().router()));
+  return router;
+}
+
+TEST(Contract, HasTheRoutesOfTheRouterAndNoOther) {
+  House house;
+  EXPECT_EQ(names_of(routes_of(house)), names_of(Contract::of_this_build().router()));
 }
 
 // Every code of the table of errors is in the contract, and no other.
@@ -132,12 +136,7 @@ TEST(Contract, IsServedAsJsonAndAsAPage) {
 // The page is where nothing of the contract is, nor could be.
 TEST(Contract, LeavesThePageItsAddresses) {
   House house;
-  http::Router router;
-  api::add_contract_routes(router);
-  api::v1::add_routes(router, house.services);
-  api::openai::add_routes(router, house.services);
-  api::cesar::add_routes(router, house.services);
-  api::asr::add_routes(router, house.services);
+  http::Router router = routes_of(house);
   page::add_page(router, {});
   const auto server = http::Server::open({.host = "127.0.0.1", .port = 0}, std::move(router)).value();
   server->start();

@@ -43,6 +43,10 @@ IpAddress ipv4(const uint8_t* four_bytes) {
   return address;
 }
 
+bool names_this_machine(std::string_view host) {
+  return host == "localhost" || host == "127.0.0.1" || host == "[::1]";
+}
+
 Result<Networks> Networks::parse(const std::vector<std::string>& ranges) {
   Networks result;
   for (const std::string& range : ranges) {

@@ -21,6 +21,9 @@ std::string to_text(const IpAddress& address);
 bool is_ipv4(const IpAddress& address);
 IpAddress ipv4(const uint8_t* four_bytes);
 
+// Whether a host's name, without a port, is this machine's own: "localhost", "127.0.0.1", "[::1]".
+bool names_this_machine(std::string_view host);
+
 // Ranges of addresses.
 class Networks {
  public:

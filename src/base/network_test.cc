@@ -9,6 +9,12 @@ Networks networks(const std::vector<std::string>& ranges) {
   return Networks::parse(ranges).value();
 }
 
+TEST(Hosts, ThisMachinesOwnAreNoOthers) {
+  for (const char* own : {"localhost", "127.0.0.1", "[::1]"}) EXPECT_TRUE(names_this_machine(own)) << own;
+  for (const char* other : {"", "localhost.example", "127.0.0.1.example", "127.0.0.1:80", "::1"})
+    EXPECT_FALSE(names_this_machine(other)) << other;
+}
+
 TEST(Networks, ContainWhatLiesInThem) {
   const Networks some = networks({"10.0.0.0/8", "192.168.4.0/23", "2001:db8::/33", "127.0.0.1", "::1"});
   for (const char* inside :

@@ -28,6 +28,7 @@
 #include "base/json.h"
 #include "base/limits.h"
 #include "base/log.h"
+#include "base/network.h"
 #include "base/spelling.h"
 #include "http/compress.h"
 #include "http/field.h"
@@ -47,7 +48,6 @@ using boost::system::error_code;
 // Errors come as values, not as exceptions.
 constexpr auto kAwait = asio::as_tuple(asio::use_awaitable);
 
-// "[::1]:8080" → "[::1]"
 bool is_request_id(std::string_view id) {
   return !id.empty() && id.size() <= 128 &&
          std::all_of(id.begin(), id.end(), [](char c) { return c > ' ' && c < 127; });
@@ -561,8 +561,7 @@ class Connection : public std::enable_shared_from_this<Connection> {
     if (!caller.host) return {};
     const std::string name = lower(without_port(*caller.host));
     const auto& allowed = shared_.options.allowed_hosts;
-    const bool known = name == "localhost" || name == "127.0.0.1" || name == "[::1]" || name == local_ ||
-                       name == "[" + local_ + "]" ||
+    const bool known = names_this_machine(name) || name == local_ || name == "[" + local_ + "]" ||
                        std::find(allowed.begin(), allowed.end(), name) != allowed.end();
     if (!known) return fail(Problem(421, "this server is not asked by this Host; see HANSARD_ALLOWED_HOSTS"));
     return {};

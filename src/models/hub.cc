@@ -19,6 +19,7 @@
 
 #include "base/file.h"
 #include "base/log.h"
+#include "base/network.h"
 #include "models/staged_file.h"
 
 namespace hansard::models {
@@ -65,10 +66,6 @@ std::optional<Address> address_of(const std::string& url) {
                   part_of(parsed.get(), CURLUPART_PORT)};
   if (address.host.empty() || (address.scheme != "https" && address.scheme != "http")) return std::nullopt;
   return address;
-}
-
-bool is_this_machine(const Address& address) {
-  return address.host == "127.0.0.1" || address.host == "localhost" || address.host == "[::1]";
 }
 
 // ---- checksums that a server reports
@@ -291,7 +288,7 @@ Outcome fetch_once(Transfer& transfer, std::string url, const std::string& token
       return Outcome::refused;
     }
     const bool at_home = *address == *endpoint;
-    const bool token_is_safe = at_home && (address->scheme == "https" || is_this_machine(*address));
+    const bool token_is_safe = at_home && (address->scheme == "https" || names_this_machine(address->host));
     const CURLcode code = request(transfer, url, token_is_safe ? token : "");
     const long status = status_of(transfer.handle);
     if (at_home && status >= 200 && status < 400) {

@@ -6,7 +6,9 @@
 #include "auth/sessions.h"
 #include "base/clock.h"
 #include "base/limits.h"
+#include "base/network.h"
 #include "http/field.h"
+#include "http/forwarded.h"
 
 namespace hansard::api::v1 {
 namespace {
@@ -67,10 +69,8 @@ Outcome<auth::Entry> admitted(auth::Admission admission, std::string refusal) {
 
 // From this server's own page, which a browser of this machine shows: its origin is the Host that is asked.
 bool is_own_origin(const Request& request, std::string_view origin) {
-  const std::string_view host = request.header("host").value_or("");
-  const std::string_view name = http::without_port(host);
-  if (name != "localhost" && name != "127.0.0.1" && name != "[::1]") return false;
-  return origin == fmt::format("http://{}", host) || origin == fmt::format("https://{}", host);
+  const std::string host(request.header("host").value_or(""));
+  return names_this_machine(http::without_port(host)) && http::same_origin(origin, {"", std::nullopt, host});
 }
 
 // Of this machine, as far as can be told, and not of a stranger's page that a browser of this machine shows.
