@@ -140,4 +140,15 @@ export class Visitor {
   }
 }
 
+// Makes the first account, and takes what is offered for recordings.
+export async function enter(page: Page, address: string) {
+  await page.goto(address);
+  await page.getByLabel("Name").fill("ada");
+  await page.getByLabel("Password", { exact: true }).fill("correct horse");
+  await page.getByLabel("Password, once more").fill("correct horse");
+  await page.getByRole("button", { name: "Create account" }).click();
+  await page.getByRole("button", { name: "Go on" }).click();
+  await page.getByRole("heading", { name: "Drop your first recording here" }).waitFor();
+}
+
 export const textOf = (file: string) => readFile(file, "utf8");

@@ -4,7 +4,7 @@ import { readFile } from "node:fs/promises";
 import { createServer, type Server as Receiver } from "node:http";
 import type { AddressInfo } from "node:net";
 import { after, before, describe, test } from "node:test";
-import { recording, Server, textOf, Visitor } from "./house.ts";
+import { enter, recording, Server, textOf, Visitor } from "./house.ts";
 
 const pages = ["models", "profiles", "keys", "webhooks", "account", "users", "queue"];
 
@@ -63,12 +63,7 @@ describe("Settings", () => {
 
   test("EachPageHasAnAddress", async () => {
     const { page } = visitor;
-    await page.goto(server.address);
-    await page.getByLabel("Name").fill("ada");
-    await page.getByLabel("Password", { exact: true }).fill("correct horse");
-    await page.getByLabel("Password, once more").fill("correct horse");
-    await page.getByRole("button", { name: "Create account" }).click();
-    await page.getByRole("button", { name: "Go on" }).click();
+    await enter(page, server.address);
     await page.getByRole("link", { name: "Settings" }).click();
     await page.getByRole("tab", { name: "General", selected: true }).focus();
     await page.keyboard.press("ArrowRight");

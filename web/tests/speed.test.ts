@@ -2,7 +2,7 @@
 import assert from "node:assert/strict";
 import { after, before, describe, test } from "node:test";
 import { gzipSync } from "node:zlib";
-import { recording, Server, Visitor } from "./house.ts";
+import { enter, recording, Server, Visitor } from "./house.ts";
 
 const WORDS = 60_000;
 const SEGMENT_WORDS = 14;
@@ -49,12 +49,7 @@ describe("Page", () => {
     server = await Server.start();
     visitor = await Visitor.open();
     const { page } = visitor;
-    await page.goto(server.address);
-    await page.getByLabel("Name").fill("ada");
-    await page.getByLabel("Password", { exact: true }).fill("correct horse");
-    await page.getByLabel("Password, once more").fill("correct horse");
-    await page.getByRole("button", { name: "Create account" }).click();
-    await page.getByRole("button", { name: "Go on" }).click();
+    await enter(page, server.address);
     await page.getByTestId("files").setInputFiles(recording("endgame_nagg_nell.wav"));
     await page.getByRole("link", { name: /speakers/ }).waitFor({ timeout: 120_000 });
   });

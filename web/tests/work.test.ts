@@ -7,19 +7,9 @@ import type { AddressInfo } from "node:net";
 import path from "node:path";
 import { after, before, describe, test } from "node:test";
 import type { Page } from "playwright-core";
-import { recording, Server, Visitor } from "./house.ts";
+import { enter, recording, Server, Visitor } from "./house.ts";
 
 const TRANSCRIBED_MS = 120_000;
-
-async function enter(page: Page, address: string) {
-  await page.goto(address);
-  await page.getByLabel("Name").fill("ada");
-  await page.getByLabel("Password", { exact: true }).fill("correct horse");
-  await page.getByLabel("Password, once more").fill("correct horse");
-  await page.getByRole("button", { name: "Create account" }).click();
-  await page.getByRole("button", { name: "Go on" }).click();
-  await page.getByRole("heading", { name: "Drop your first recording here" }).waitFor();
-}
 
 const saved = (page: Page) => page.getByText("Saved", { exact: true }).waitFor();
 async function retype(page: Page, line: number, text: string) {

@@ -1,7 +1,7 @@
 // What the server tells of, put into what was asked of it before.
 import type { InfiniteData, QueryClient } from "@tanstack/react-query";
 import { startFollowing, subscribeToEvents, type ServerEvent } from "./events";
-import { sessionState, subscribeToSession } from "./session";
+import { person, session } from "./session";
 import type { Segment, Transcription } from "./client";
 
 type Page = { items: Transcription[]; next_cursor: string | null };
@@ -12,10 +12,6 @@ export const segmentsKey = (id: string) => ["segments", id] as const;
 const LIST_MS = 400;
 const ENDED = new Set<string>(["completed", "failed", "canceled"]);
 
-function userId(): string | undefined {
-  const state = sessionState();
-  return state.kind === "open" ? state.session.user.id : state.kind === "local" ? state.user.id : undefined;
-}
 
 export function followIntoCache(client: QueryClient) {
   let timer: number | undefined;
@@ -84,10 +80,10 @@ export function followIntoCache(client: QueryClient) {
 
   subscribeToEvents(take);
   // Nothing of one person is shown to the next; whoever comes back finds what they left.
-  let who = userId();
-  subscribeToSession(() => {
-    if (sessionState().kind === "ended") return;
-    const now = userId();
+  let who = person()?.id;
+  session.subscribe(() => {
+    if (session.get().kind === "ended") return;
+    const now = person()?.id;
     if (who !== now && who !== undefined) client.clear();
     who = now;
   });

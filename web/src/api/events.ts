@@ -1,6 +1,7 @@
 // What happens on the server, as it happens. Browsers open few connections to one server, so one tab follows its events and
 // tells the others; when it is closed, the next takes over.
-import { authorizedFetch, base, sessionState, subscribeToSession } from "./session";
+import { Store } from "../store";
+import { authorizedFetch, base, person, session } from "./session";
 
 export interface ServerEvent {
   name: string;
@@ -9,19 +10,8 @@ export interface ServerEvent {
 
 const channel = new BroadcastChannel("hansard.events");
 const listeners = new Set<(event: ServerEvent) => void>();
-const reachability = new Set<() => void>();
-let reachable = true;
-
-export const isReachable = () => reachable;
-export function subscribeToReachability(listener: () => void) {
-  reachability.add(listener);
-  return () => reachability.delete(listener);
-}
-function setReachable(value: boolean) {
-  if (reachable === value) return;
-  reachable = value;
-  for (const listener of reachability) listener();
-}
+// Whether the server was there when it was last asked.
+export const reachable = new Store(true);
 
 export function subscribeToEvents(listener: (event: ServerEvent) => void) {
   listeners.add(listener);
@@ -31,7 +21,7 @@ export function subscribeToEvents(listener: (event: ServerEvent) => void) {
 type Message = { event: ServerEvent } | { reachable: boolean };
 function take(message: Message) {
   if ("event" in message) for (const listener of listeners) listener(message.event);
-  else setReachable(message.reachable);
+  else if (reachable.get() !== message.reachable) reachable.set(message.reachable);
 }
 function tellAll(message: Message) {
   take(message);
@@ -72,9 +62,9 @@ async function follow() {
   let last = "";
   let failures = 0;
   for (;;) {
-    if (sessionState().kind !== "open" && sessionState().kind !== "local") {
+    if (!person()) {
       await new Promise<void>((resolve) => {
-        const stop = subscribeToSession(() => {
+        const stop = session.subscribe(() => {
           stop();
           resolve();
         });

@@ -1,6 +1,7 @@
 // Who is logged in. The tokens lie in local storage, where all tabs find them; whichever tab first finds the access token
 // spent has it renewed, once for all of them.
 import type { components } from "../../contract";
+import { Store } from "../store";
 
 export type Person = components["schemas"]["Person"];
 type Entry = components["schemas"]["Entry"];
@@ -19,8 +20,7 @@ const LOCK = "hansard.refresh";
 
 export const base = new URL(".", document.baseURI).href.replace(/\/$/, "");
 
-const listeners = new Set<() => void>();
-let state: SessionState = stored();
+export const session = new Store<SessionState>(stored());
 
 function stored(): SessionState {
   const text = localStorage.getItem(KEY);
@@ -32,43 +32,42 @@ function stored(): SessionState {
   }
 }
 
-function become(next: SessionState) {
-  state = next;
-  for (const listener of listeners) listener();
-}
-
 window.addEventListener("storage", (event) => {
-  if (event.key === KEY || event.key === null) become(stored());
+  if (event.key === KEY || event.key === null) session.set(stored());
 });
 
-export const sessionState = () => state;
-export function subscribeToSession(listener: () => void) {
-  listeners.add(listener);
-  return () => listeners.delete(listener);
+// Who is there, with a session or on a server without accounts.
+export function person(state = session.get()): Person | undefined {
+  return state.kind === "open" ? state.session.user : state.kind === "local" ? state.user : undefined;
+}
+export function accessToken(): string | undefined {
+  const state = session.get();
+  return state.kind === "open" ? state.session.accessToken : undefined;
+}
+
+function keep(opened: Session) {
+  localStorage.setItem(KEY, JSON.stringify(opened));
+  session.set({ kind: "open", session: opened });
 }
 
 export function open(entry: Entry) {
-  const session: Session = { accessToken: entry.access_token, refreshToken: entry.refresh_token, user: entry.user };
-  localStorage.setItem(KEY, JSON.stringify(session));
-  become({ kind: "open", session });
+  keep({ accessToken: entry.access_token, refreshToken: entry.refresh_token, user: entry.user });
 }
 
 // A server without accounts: everyone on its machine is its first admin.
 export function openLocal(user: Person) {
-  become({ kind: "local", user });
+  session.set({ kind: "local", user });
 }
 
 export function renamed(user: Person) {
-  if (state.kind !== "open") return;
-  const session = { ...state.session, user };
-  localStorage.setItem(KEY, JSON.stringify(session));
-  become({ kind: "open", session });
+  const state = session.get();
+  if (state.kind === "open") keep({ ...state.session, user });
 }
 
 export async function close() {
-  const before = state;
+  const before = session.get();
   localStorage.removeItem(KEY);
-  become({ kind: "none" });
+  session.set({ kind: "none" });
   if (before.kind !== "open") return;
   await fetch(`${base}/api/v1/auth/logout`, {
     method: "POST",
@@ -83,7 +82,7 @@ export async function renewed(spent: string): Promise<string | undefined> {
     const now = stored();
     if (now.kind !== "open") return undefined;
     if (now.session.accessToken !== spent) {
-      become(now);
+      session.set(now);
       return now.session.accessToken;
     }
     const answer = await fetch(`${base}/api/v1/auth/refresh`, {
@@ -98,7 +97,7 @@ export async function renewed(spent: string): Promise<string | undefined> {
     }
     if (answer.status === 401) {
       localStorage.removeItem(KEY);
-      become({ kind: "ended" });
+      session.set({ kind: "ended" });
     }
     return undefined;
   });
@@ -107,7 +106,7 @@ export async function renewed(spent: string): Promise<string | undefined> {
 // fetch() as whoever is logged in.
 export async function authorizedFetch(input: RequestInfo | URL, init?: RequestInit): Promise<Response> {
   const request = new Request(input, init);
-  const token = state.kind === "open" ? state.session.accessToken : undefined;
+  const token = accessToken();
   if (!token) return fetch(request);
   const again = request.clone();
   request.headers.set("Authorization", `Bearer ${token}`);

@@ -1,16 +1,18 @@
 // Lets in whoever has a session; all others log in, or make the first account.
-import { useEffect, useState, useSyncExternalStore, type FormEvent, type ReactNode } from "react";
+import { useEffect, useState, type ReactNode } from "react";
 import { useQuery } from "@tanstack/react-query";
 import { api, ok, Refusal } from "../api/client";
-import { open, openLocal, sessionState, subscribeToSession } from "../api/session";
+import { open, openLocal, session } from "../api/session";
+import { useStore } from "../store";
 import { t } from "../strings";
-import { Button, Dialog, Field, Problem } from "../ui/controls";
+import { Dialog, Field, Problem } from "../ui/controls";
+import { Form, textIn } from "../ui/Form";
 import { FirstChoices, hasChosen } from "./FirstChoices";
 
 const ACCOUNTS = document.querySelector<HTMLMetaElement>('meta[name="accounts"]')?.content !== "none";
 
 export function Entrance({ children }: { children: ReactNode }) {
-  const state = useSyncExternalStore(subscribeToSession, sessionState);
+  const state = useStore(session);
   const [fresh, setFresh] = useState(false);
   // Where there are no accounts, everyone on the server's machine is somebody.
   const me = useQuery({
@@ -62,32 +64,20 @@ function Doors({ onNew }: { onNew: () => void }) {
 export function LoginForm() {
   const [error, setError] = useState<unknown>();
   const [busy, setBusy] = useState(false);
-  async function submit(event: FormEvent<HTMLFormElement>) {
-    event.preventDefault();
-    const form = new FormData(event.currentTarget);
+  async function send(form: FormData) {
     setBusy(true);
     try {
-      open(
-        await ok(
-          api.POST("/api/v1/auth/login", {
-            body: { username: String(form.get("username")), password: String(form.get("password")) },
-          }),
-        ),
-      );
+      open(await ok(api.POST("/api/v1/auth/login", { body: { username: textIn(form, "username"), password: textIn(form, "password") } })));
     } catch (problem) {
       setError(problem);
       setBusy(false);
     }
   }
   return (
-    <form className="form" onSubmit={(event) => void submit(event)}>
+    <Form action={t.logIn} error={error} busy={busy} onSend={(form) => void send(form)}>
       <Field label={t.username} name="username" autoComplete="username" required autoFocus />
       <Field label={t.password} name="password" type="password" autoComplete="current-password" required />
-      <Problem error={error} />
-      <Button kind="primary" type="submit" disabled={busy}>
-        {t.logIn}
-      </Button>
-    </form>
+    </Form>
   );
 }
 
@@ -96,10 +86,8 @@ function RegistrationForm({ onDone }: { onDone: () => void }) {
   const [differ, setDiffer] = useState(false);
   const [wantsCode, setWantsCode] = useState(false);
   const [busy, setBusy] = useState(false);
-  async function submit(event: FormEvent<HTMLFormElement>) {
-    event.preventDefault();
-    const form = new FormData(event.currentTarget);
-    const text = (name: string) => String(form.get(name) ?? "");
+  async function send(form: FormData) {
+    const text = (name: string) => textIn(form, name);
     setDiffer(text("password") !== text("confirm"));
     if (text("password") !== text("confirm")) return;
     setBusy(true);
@@ -123,7 +111,7 @@ function RegistrationForm({ onDone }: { onDone: () => void }) {
     }
   }
   return (
-    <form className="form" onSubmit={(event) => void submit(event)}>
+    <Form action={t.createAccount} error={error} busy={busy} onSend={(form) => void send(form)}>
       <Field label={t.username} name="username" autoComplete="username" required autoFocus />
       <Field label={t.password} name="password" type="password" autoComplete="new-password" minLength={8} required hint={t.passwordHint} />
       <Field
@@ -135,10 +123,6 @@ function RegistrationForm({ onDone }: { onDone: () => void }) {
         problem={differ ? t.passwordsDiffer : undefined}
       />
       {wantsCode && <Field label={t.setupCode} name="code" hint={t.setupCodeHint} autoComplete="off" required />}
-      <Problem error={error} />
-      <Button kind="primary" type="submit" disabled={busy}>
-        {t.createAccount}
-      </Button>
-    </form>
+    </Form>
   );
 }

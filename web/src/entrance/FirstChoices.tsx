@@ -1,7 +1,7 @@
 // The second of three steps to the first transcript: which language, which model.
 import { useState } from "react";
 import { t } from "../strings";
-import { Button } from "../ui/controls";
+import { Form } from "../ui/Form";
 import { JobChoices } from "../library/JobChoices";
 import { keepChoices, storedChoices } from "../library/choices";
 
@@ -15,20 +15,16 @@ export function FirstChoices({ onDone }: { onDone: () => void }) {
       <p className="mark">Hansard</p>
       <h1>{t.setUp}</h1>
       <p>{t.setUpText}</p>
-      <form
-        className="form"
-        onSubmit={(event) => {
-          event.preventDefault();
+      <Form
+        action={t.goOn}
+        onSend={() => {
           keepChoices(choices);
           localStorage.setItem(KEY, "1");
           onDone();
         }}
       >
         <JobChoices value={choices} onChange={setChoices} />
-        <Button kind="primary" type="submit">
-          {t.goOn}
-        </Button>
-      </form>
+      </Form>
     </main>
   );
 }

@@ -1,33 +1,24 @@
 // The ways in for recordings: files, an address, the microphone; and how they are read.
-import { useMutation, useQuery } from "@tanstack/react-query";
+import { useMutation } from "@tanstack/react-query";
 import { lazy, Suspense, useEffect, useRef, useState } from "react";
-import { api, ok, type Profile } from "../api/client";
+import { api, ok } from "../api/client";
 import { t } from "../strings";
-import { Button, Choice, Dialog, Field, Menu, MenuItem, MenuLine, Problem } from "../ui/controls";
+import { Button, Choice, Dialog, Field, Menu, MenuItem, MenuLine } from "../ui/controls";
+import { Form, textIn } from "../ui/Form";
 import { Icon } from "../ui/Icon";
-import { keepChoices, storedChoices, wantedOf } from "./choices";
-import { JobChoices } from "./JobChoices";
+import { keepChoices, storedChoices, transcribeFile } from "./choices";
+import { FileInput } from "./FileInput";
+import { JobChoices, useProfiles } from "./JobChoices";
 
 const Recorder = lazy(() => import("./Recorder"));
 
 export function AddMenu({ onFiles }: { onFiles: (files: Iterable<File>) => void }) {
   const input = useRef<HTMLInputElement>(null);
-  useProfiles(!!storedChoices().profile);
+  useKnownProfiles(!!storedChoices().profile);
   const [open, setOpen] = useState<"" | "url" | "record" | "choices">("");
   return (
     <>
-      <input
-        ref={input}
-        type="file"
-        multiple
-        hidden
-        accept="audio/*,video/*"
-        data-testid="files"
-        onChange={(event) => {
-          if (event.target.files) onFiles([...event.target.files]);
-          event.target.value = "";
-        }}
-      />
+      <FileInput input={input} onFiles={onFiles} id="files" />
       <Menu
         label={t.addRecordings}
         trigger={
@@ -64,8 +55,8 @@ export function AddMenu({ onFiles }: { onFiles: (files: Iterable<File>) => void 
 }
 
 // A profile that was deleted is chosen no more.
-function useProfiles(enabled: boolean): Profile[] | undefined {
-  const profiles = useQuery({ queryKey: ["profiles"], queryFn: () => ok(api.GET("/api/v1/profiles")), enabled }).data?.items;
+function useKnownProfiles(enabled: boolean) {
+  const profiles = useProfiles(enabled).data?.items;
   useEffect(() => {
     const choices = storedChoices();
     if (profiles && choices.profile && !profiles.some((one) => one.id === choices.profile)) keepChoices({ ...choices, profile: "" });
@@ -75,12 +66,11 @@ function useProfiles(enabled: boolean): Profile[] | undefined {
 
 function Choose({ onDone }: { onDone: () => void }) {
   const [choices, setChoices] = useState(storedChoices);
-  const profiles = useProfiles(true) ?? [];
+  const profiles = useKnownProfiles(true) ?? [];
   return (
-    <form
-      className="form"
-      onSubmit={(event) => {
-        event.preventDefault();
+    <Form
+      action={t.save}
+      onSend={() => {
         keepChoices(choices);
         onDone();
       }}
@@ -100,10 +90,7 @@ function Choose({ onDone }: { onDone: () => void }) {
         </Choice>
       )}
       {!profiles.some((one) => one.id === choices.profile) && <JobChoices value={choices} onChange={setChoices} />}
-      <Button kind="primary" type="submit">
-        {t.save}
-      </Button>
-    </form>
+    </Form>
   );
 }
 
@@ -116,23 +103,13 @@ function Import({ onDone }: { onDone: () => void }) {
       const file = youtube
         ? await ok(api.POST("/api/v1/files:import-youtube", { body }))
         : await ok(api.POST("/api/v1/files:import-url", { body }));
-      await ok(api.POST("/api/v1/transcriptions", { body: { file_id: file.id, ...wantedOf(storedChoices()) } }));
+      await transcribeFile(file.id);
     },
     onSuccess: onDone,
   });
   return (
-    <form
-      className="form"
-      onSubmit={(event) => {
-        event.preventDefault();
-        fetched.mutate(String(new FormData(event.currentTarget).get("url")));
-      }}
-    >
+    <Form action={t.import} error={fetched.error} busy={fetched.isPending} onSend={(form) => fetched.mutate(textIn(form, "url"))}>
       <Field label={t.address} name="url" type="url" placeholder="https://" required autoFocus />
-      <Problem error={fetched.error} />
-      <Button kind="primary" type="submit" disabled={fetched.isPending}>
-        {t.import}
-      </Button>
-    </form>
+    </Form>
   );
 }

@@ -9,6 +9,10 @@ export function useModels() {
   return useQuery({ queryKey: ["models", "transcription"], queryFn: () => ok(api.GET("/api/v1/models/transcription")) });
 }
 
+export function useProfiles(enabled = true) {
+  return useQuery({ queryKey: ["profiles"], queryFn: () => ok(api.GET("/api/v1/profiles")), enabled });
+}
+
 export function JobChoices({ value, onChange }: { value: Choices; onChange: (value: Choices) => void }) {
   const models = useModels().data?.items ?? [];
   const model = models.find((one) => one.id === value.model) ?? models.find((one) => one.default);

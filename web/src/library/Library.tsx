@@ -1,15 +1,17 @@
 // All recordings: add, find, follow, open.
-import { useInfiniteQuery, useQueryClient } from "@tanstack/react-query";
+import { useQueryClient } from "@tanstack/react-query";
 import { Link, useNavigate, useSearch } from "@tanstack/react-router";
 import { useWindowVirtualizer } from "@tanstack/react-virtual";
 import { useEffect, useRef, useState } from "react";
 import { api, ok, type Transcription } from "../api/client";
+import { usePages } from "../api/pages";
 import { t } from "../strings";
 import { Button, Choice, Problem } from "../ui/controls";
 import { Icon } from "../ui/Icon";
 import { AddMenu } from "./AddMenu";
 import { storedChoices, wantedOf } from "./choices";
 import { DropZone } from "./DropZone";
+import { FileInput } from "./FileInput";
 import { useHidden } from "./deleting";
 import { Row } from "./Row";
 import { SearchResults } from "./SearchResults";
@@ -22,25 +24,21 @@ type Sort = keyof typeof sorts;
 type Shown = "" | "completed" | "processing" | "failed";
 
 export function useTranscriptions(query: { sort: Sort; status: Shown | "queued"; q?: string }) {
-  return useInfiniteQuery({
-    queryKey: ["transcriptions", query],
-    queryFn: ({ pageParam }) =>
-      ok(
-        api.GET("/api/v1/transcriptions", {
-          params: {
-            query: {
-              limit: 100,
-              sort: query.sort,
-              ...(query.status ? { status: query.status } : {}),
-              ...(query.q ? { q: query.q } : {}),
-              ...(pageParam ? { cursor: pageParam } : {}),
-            },
+  return usePages(["transcriptions", query], (page) =>
+    ok(
+      api.GET("/api/v1/transcriptions", {
+        params: {
+          query: {
+            limit: 100,
+            sort: query.sort,
+            ...(query.status ? { status: query.status } : {}),
+            ...(query.q ? { q: query.q } : {}),
+            ...page,
           },
-        }),
-      ),
-    initialPageParam: "",
-    getNextPageParam: (page) => page.next_cursor ?? undefined,
-  });
+        },
+      }),
+    ),
+  );
 }
 
 export function Library() {
@@ -124,7 +122,7 @@ function List({ sort, shown, onSort, onShown, onFiles }: ListProps) {
   const list = useTranscriptions({ sort, status: shown });
   const hidden = useHidden();
   const uploads = useUploads();
-  const items = (list.data?.pages.flatMap((page) => page.items) ?? []).filter((item) => !hidden.has(item.id));
+  const items = (list.items ?? []).filter((item) => !hidden.has(item.id));
   if (list.error && !list.data) return <Problem error={list.error} />;
   if (!list.data) return <p className="waiting">{t.loading}</p>;
   if (items.length === 0 && shown === "" && uploads.length === 0) return <Empty onFiles={onFiles} />;
@@ -186,14 +184,7 @@ function Empty({ onFiles }: { onFiles: (files: Iterable<File>) => void }) {
     <section className="empty">
       <h2>{t.emptyTitle}</h2>
       <p>{t.emptyText}</p>
-      <input
-        ref={input}
-        type="file"
-        multiple
-        hidden
-        accept="audio/*,video/*"
-        onChange={(event) => event.target.files && onFiles(event.target.files)}
-      />
+      <FileInput input={input} onFiles={onFiles} />
       <Button kind="primary" onClick={() => input.current?.click()}>
         {t.chooseFiles}
       </Button>

@@ -1,11 +1,12 @@
 // One recording of the library.
-import { useMutation, useQueryClient } from "@tanstack/react-query";
+import { useQueryClient } from "@tanstack/react-query";
 import { Link } from "@tanstack/react-router";
 import { useState } from "react";
 import { api, ok, type Transcription } from "../api/client";
 import { clock, date, languageName, percent, roughly } from "../format";
 import { t } from "../strings";
-import { Bar, Button, Dialog, Field, IconButton, Menu, MenuItem, Problem } from "../ui/controls";
+import { Bar, IconButton, Menu, MenuItem } from "../ui/controls";
+import { Rename } from "../ui/Rename";
 import { deleteTranscription } from "./deleting";
 
 export function Row({ item }: { item: Transcription }) {
@@ -46,37 +47,17 @@ export function Row({ item }: { item: Transcription }) {
           {t.delete}
         </MenuItem>
       </Menu>
-      <Rename item={item} open={renaming} onClose={() => setRenaming(false)} />
+      <RenameTranscription item={item} open={renaming} onClose={() => setRenaming(false)} />
     </div>
   );
 }
 
-export function Rename({ item, open, onClose }: { item: Transcription; open: boolean; onClose: () => void }) {
+export function RenameTranscription({ item, open, onClose }: { item: Transcription; open: boolean; onClose: () => void }) {
   const client = useQueryClient();
-  const rename = useMutation({
-    mutationFn: (title: string) =>
-      ok(api.PATCH("/api/v1/transcriptions/{id}", { params: { path: { id: item.id } }, body: { title } })),
-    onSuccess: (changed) => {
-      client.setQueryData(["transcription", item.id], changed);
-      void client.invalidateQueries({ queryKey: ["transcriptions"] });
-      onClose();
-    },
-  });
-  return (
-    <Dialog title={t.rename} open={open} onClose={onClose}>
-      <form
-        className="form"
-        onSubmit={(event) => {
-          event.preventDefault();
-          rename.mutate(String(new FormData(event.currentTarget).get("title")));
-        }}
-      >
-        <Field label={t.title} name="title" defaultValue={item.title} required maxLength={500} autoFocus />
-        <Problem error={rename.error} />
-        <Button kind="primary" type="submit" disabled={rename.isPending}>
-          {t.save}
-        </Button>
-      </form>
-    </Dialog>
-  );
+  async function rename(title: string) {
+    const changed = await ok(api.PATCH("/api/v1/transcriptions/{id}", { params: { path: { id: item.id } }, body: { title } }));
+    client.setQueryData(["transcription", item.id], changed);
+    void client.invalidateQueries({ queryKey: ["transcriptions"] });
+  }
+  return <Rename title={item.title} open={open} onClose={onClose} rename={rename} />;
 }

@@ -1,8 +1,8 @@
 // Titles, and what was said, with hits that open at their second.
-import { useInfiniteQuery } from "@tanstack/react-query";
 import { Link } from "@tanstack/react-router";
 import { Fragment } from "react";
 import { api, ok } from "../api/client";
+import { usePages } from "../api/pages";
 import { clock } from "../format";
 import { t } from "../strings";
 import { Button, Problem } from "../ui/controls";
@@ -20,14 +20,9 @@ const plain = (text: string) => text.replaceAll("&lt;", "<").replaceAll("&gt;", 
 
 export function SearchResults({ q }: { q: string }) {
   const titles = useTranscriptions({ sort: "-created_at", status: "", q });
-  const hits = useInfiniteQuery({
-    queryKey: ["search", q],
-    queryFn: ({ pageParam }) => ok(api.GET("/api/v1/search", { params: { query: { q, ...(pageParam ? { cursor: pageParam } : {}) } } })),
-    initialPageParam: "",
-    getNextPageParam: (page) => page.next_cursor ?? undefined,
-  });
-  const named = titles.data?.pages.flatMap((page) => page.items) ?? [];
-  const found = hits.data?.pages.flatMap((page) => page.items) ?? [];
+  const hits = usePages(["search", q], (page) => ok(api.GET("/api/v1/search", { params: { query: { q, ...page } } })));
+  const named = titles.items ?? [];
+  const found = hits.items ?? [];
   if (hits.isPending || titles.isPending) return <p className="waiting">{t.searching}</p>;
   return (
     <div aria-live="polite">

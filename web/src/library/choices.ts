@@ -1,5 +1,5 @@
 // How recordings are to be read, as last chosen in this browser.
-import type { Options } from "../api/client";
+import { api, ok, type Options } from "../api/client";
 
 const KEY = "hansard.choices";
 
@@ -34,6 +34,9 @@ export function choicesOf(options: Options): Choices {
 export type Wanted = { options: Options } | { profile_id: string };
 export const wantedOf = (choices: Choices): Wanted =>
   choices.profile ? { profile_id: choices.profile } : { options: optionsOf(choices) };
+
+export const transcribeFile = (fileId: string, wanted = wantedOf(storedChoices())) =>
+  ok(api.POST("/api/v1/transcriptions", { body: { file_id: fileId, ...wanted } }));
 
 // What is not among the choices stays as it was in `before`.
 export function optionsOf(choices: Choices, before: Options = {}): Options {

@@ -1,38 +1,25 @@
 // Deleting with a way back: what is deleted is hidden at once, and gone when nobody has undone it for a while.
-import { useSyncExternalStore } from "react";
 import type { QueryClient } from "@tanstack/react-query";
 import { api, ok } from "../api/client";
-import { base, sessionState } from "../api/session";
+import { accessToken, base } from "../api/session";
+import { Store, useStore } from "../store";
 import { t } from "../strings";
 import { messageOf } from "../ui/controls";
 import { toast, UNDO_MS } from "../ui/toasts";
 
-let hidden: ReadonlySet<string> = new Set();
+const hidden = new Store<ReadonlySet<string>>(new Set());
 const due = new Map<string, number>();
-const listeners = new Set<() => void>();
 
-function set(next: Set<string>) {
-  hidden = next;
-  for (const listener of listeners) listener();
-}
 function show(id: string) {
-  const next = new Set(hidden);
+  const next = new Set(hidden.get());
   next.delete(id);
-  set(next);
+  hidden.set(next);
 }
 
-export function useHidden() {
-  return useSyncExternalStore(
-    (listener) => {
-      listeners.add(listener);
-      return () => listeners.delete(listener);
-    },
-    () => hidden,
-  );
-}
+export const useHidden = () => useStore(hidden);
 
 export function deleteTranscription(client: QueryClient, id: string, title: string) {
-  set(new Set([...hidden, id]));
+  hidden.set(new Set([...hidden.get(), id]));
   async function reallyDelete() {
     due.delete(id);
     try {
@@ -53,12 +40,12 @@ export function deleteTranscription(client: QueryClient, id: string, title: stri
 
 // Whoever leaves has not undone it.
 window.addEventListener("pagehide", () => {
-  const state = sessionState();
+  const token = accessToken();
   for (const id of due.keys()) {
     void fetch(`${base}/api/v1/transcriptions/${id}`, {
       method: "DELETE",
       keepalive: true,
-      headers: state.kind === "open" ? { Authorization: `Bearer ${state.session.accessToken}` } : {},
+      headers: token ? { Authorization: `Bearer ${token}` } : {},
     });
   }
 });

@@ -1,11 +1,11 @@
 // Recordings on their way to the server, in parts: what has arrived stays there, so that an upload that broke off goes on
 // where it was, also after the page was closed and the same file is chosen again.
-import { useSyncExternalStore } from "react";
 import { api, isUnreachable, ok, Refusal, refusal, type FileItem } from "../api/client";
-import { isReachable, subscribeToReachability } from "../api/events";
-import { base, renewed, sessionState } from "../api/session";
+import { reachable } from "../api/events";
+import { accessToken, base, renewed } from "../api/session";
+import { Store, useStore } from "../store";
 import { messageOf } from "../ui/controls";
-import type { Wanted } from "./choices";
+import { transcribeFile, type Wanted } from "./choices";
 
 export interface Upload {
   key: string;
@@ -21,28 +21,16 @@ const ATONCE = 2;
 const AGAIN_MS = 3000;
 const QUEUE_MS = 10_000;
 
-let uploads: Upload[] = [];
-const listeners = new Set<() => void>();
+const uploads = new Store<Upload[]>([]);
 const abandoned = new Set<string>();
 const stops = new Map<string, () => void>();
 
-function set(value: Upload[]) {
-  uploads = value;
-  for (const listener of listeners) listener();
-}
 function change(key: string, part: Partial<Upload>) {
-  set(uploads.map((one) => (one.key === key ? { ...one, ...part } : one)));
+  uploads.set(uploads.get().map((one) => (one.key === key ? { ...one, ...part } : one)));
 }
+const forget = (key: string) => uploads.set(uploads.get().filter((one) => one.key !== key));
 
-export function useUploads() {
-  return useSyncExternalStore(
-    (listener) => {
-      listeners.add(listener);
-      return () => listeners.delete(listener);
-    },
-    () => uploads,
-  );
-}
+export const useUploads = () => useStore(uploads);
 
 // The same file has the same name, size and time.
 const keyOf = (file: File) => `${file.name}:${file.size}:${file.lastModified}`;
@@ -82,8 +70,7 @@ function put(url: string, token: string | undefined, bytes: Blob, key: string, o
 
 async function putPart(id: string, number: number, bytes: Blob, key: string, onProgress: (sent: number) => void) {
   const url = `${base}/api/v1/uploads/${id}/parts/${number}`;
-  const state = sessionState();
-  let token = state.kind === "open" ? state.session.accessToken : undefined;
+  let token = accessToken();
   let answer = await put(url, token, bytes, key, onProgress);
   if (answer.status === 401 && token) {
     token = await renewed(token);
@@ -95,7 +82,7 @@ async function putPart(id: string, number: number, bytes: Blob, key: string, onP
 function reachableAgain(ms = AGAIN_MS): Promise<void> {
   return new Promise((resolve) => {
     const timer = setTimeout(done, ms);
-    const stop = subscribeToReachability(() => isReachable() && done());
+    const stop = reachable.subscribe(() => reachable.get() && done());
     function done() {
       clearTimeout(timer);
       stop();
@@ -148,7 +135,7 @@ async function sendUntilThere(file: File, key: string): Promise<FileItem> {
 async function queue(fileId: string, wanted: Wanted, key: string) {
   for (;;) {
     try {
-      await ok(api.POST("/api/v1/transcriptions", { body: { file_id: fileId, ...wanted } }));
+      await transcribeFile(fileId, wanted);
       return;
     } catch (error) {
       if (!isUnreachable(error) && !(error instanceof Refusal && error.status === 429)) throw error;
@@ -164,19 +151,20 @@ let line: Promise<void>[] = [];
 // Sends a recording and has it transcribed. Two are sent at once, the others wait.
 export async function transcribe(file: File, wanted: Wanted, queued: () => void) {
   const key = keyOf(file);
-  if (uploads.some((one) => one.key === key && one.state !== "failed")) return;
+  if (uploads.get().some((one) => one.key === key && one.state !== "failed")) return;
   abandoned.delete(key);
-  set([...uploads.filter((one) => one.key !== key), { key, name: file.name, size: file.size, sent: 0, state: "waiting" }]);
+  forget(key);
+  uploads.set([...uploads.get(), { key, name: file.name, size: file.size, sent: 0, state: "waiting" }]);
   while (line.length >= ATONCE) await Promise.race(line);
   const work = (async () => {
     try {
       const recording = await sendUntilThere(file, key);
       await queue(recording.id, wanted, key);
       remember(key, undefined);
-      set(uploads.filter((one) => one.key !== key));
+      forget(key);
       queued();
     } catch (error) {
-      if (error instanceof DOMException) set(uploads.filter((one) => one.key !== key));
+      if (error instanceof DOMException) forget(key);
       else change(key, { state: "failed", problem: messageOf(error) });
     }
   })();
@@ -190,10 +178,10 @@ export async function abandon(key: string) {
   stops.get(key)?.();
   const id = begun()[key];
   remember(key, undefined);
-  set(uploads.filter((one) => one.key !== key));
+  forget(key);
   if (id) await api.DELETE("/api/v1/uploads/{id}", { params: { path: { id } } }).catch(() => undefined);
 }
 
 window.addEventListener("beforeunload", (event) => {
-  if (uploads.some((one) => one.state === "sending")) event.preventDefault();
+  if (uploads.get().some((one) => one.state === "sending")) event.preventDefault();
 });

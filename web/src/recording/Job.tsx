@@ -9,6 +9,7 @@ import { optionsOf, storedChoices } from "../library/choices";
 import { JobChoices } from "../library/JobChoices";
 import { t } from "../strings";
 import { Bar, Button, Dialog, Problem } from "../ui/controls";
+import { Form } from "../ui/Form";
 
 export function Job({ item }: { item: Transcription }) {
   const running = item.status === "queued" || item.status === "processing";
@@ -109,19 +110,9 @@ export function Retry({ item }: { item: Transcription }) {
       <Button onClick={() => setOpen(true)}>{t.retryWith}</Button>
       {!open && <Problem error={retry.error} />}
       <Dialog title={t.retryWith} open={open} onClose={() => setOpen(false)}>
-        <form
-          className="form"
-          onSubmit={(event) => {
-            event.preventDefault();
-            retry.mutate(true);
-          }}
-        >
+        <Form action={t.retryJob} error={retry.error} busy={retry.isPending} onSend={() => retry.mutate(true)}>
           <JobChoices value={choices} onChange={setChoices} />
-          <Problem error={retry.error} />
-          <Button kind="primary" type="submit" disabled={retry.isPending}>
-            {t.retryJob}
-          </Button>
-        </form>
+        </Form>
       </Dialog>
     </div>
   );

@@ -96,18 +96,12 @@ function Words({ transcript, line, pending, doubtful, found, player, actions }: 
   const spoken = useSpokenWord(player, line.firstWord, line.endWord);
   const { segment } = line;
   const edit = () => actions.edit(segment.id);
-  // What is not saved yet has no times.
-  if (pending?.text !== undefined || line.endWord === line.firstWord) {
+  const text = pending?.text ?? segment.text;
+  // What is not saved yet has no times, and what is found may begin in the middle of a word.
+  if (text !== segment.text || line.endWord === line.firstWord || (found && text.toLowerCase().includes(found.toLowerCase()))) {
     return (
       <p className="words" onDoubleClick={edit}>
-        <Found text={pending?.text ?? segment.text} found={found} />
-      </p>
-    );
-  }
-  if (found && segment.text.toLowerCase().includes(found.toLowerCase())) {
-    return (
-      <p className="words" onDoubleClick={edit}>
-        <Found text={segment.text} found={found} />
+        <Found text={text} found={found} />
       </p>
     );
   }

@@ -4,28 +4,26 @@ import { useEffect, useRef } from "react";
 import WaveSurfer from "wavesurfer.js";
 import { api, ok, type Transcription } from "../api/client";
 import { clock } from "../format";
+import { useStore } from "../store";
 import { t } from "../strings";
 import { Choice, IconButton } from "../ui/controls";
-import { colourOf, lastAt, type Doc } from "./document";
-import { usePlayerState, type Player } from "./player";
+import { COLOURS, colourOf, sentence, type Doc } from "./document";
+import type { Player } from "./player";
 
 const POINTS = 1200;
 const HEIGHT_PX = 52;
 
 export function PlayerBar({ item, doc, player }: { item: Transcription; doc: Doc; player: Player }) {
-  const state = usePlayerState(player);
-  const segments = doc.lines.map((line) => line.segment);
-  function sentence(step: number) {
-    const now = player.audio.currentTime;
-    const at = lastAt(segments, now);
-    const to = step < 0 && now - (segments[at]?.start ?? 0) > 1.5 ? at : at + step;
-    const segment = segments[Math.max(0, Math.min(segments.length - 1, to))];
+  const state = useStore(player.state);
+  const { segments } = doc.transcript;
+  function skip(step: 1 | -1) {
+    const segment = segments[sentence(segments, player.audio.currentTime, step)];
     if (segment) player.seek(segment.start);
   }
   return (
     <section className="player" aria-label={t.play}>
       <div className="player-buttons">
-        <IconButton icon="backward" label={t.back} onClick={() => sentence(-1)} disabled={state.gone} />
+        <IconButton icon="backward" label={t.back} onClick={() => skip(-1)} disabled={state.gone} />
         <IconButton
           icon={state.playing ? "pause" : "play"}
           label={state.playing ? t.pause : t.play}
@@ -33,7 +31,7 @@ export function PlayerBar({ item, doc, player }: { item: Transcription; doc: Doc
           onClick={() => player.toggle()}
           disabled={state.gone}
         />
-        <IconButton icon="forward" label={t.forward} onClick={() => sentence(1)} disabled={state.gone} />
+        <IconButton icon="forward" label={t.forward} onClick={() => skip(1)} disabled={state.gone} />
         <Choice bare label={t.speed} value={state.rate} onChange={(event) => player.setRate(Number(event.target.value))}>
           {player.rates.map((rate) => (
             <option key={rate} value={rate}>
@@ -78,9 +76,13 @@ function Wave({ item, doc, player }: { item: Transcription; doc: Doc; player: Pl
   useEffect(() => {
     const now = container.current;
     if (!now || !wave) return;
-    const style = getComputedStyle(document.documentElement);
-    const colours = Array.from({ length: 8 }, (_, n) => style.getPropertyValue(`--speaker-${n}`).trim());
-    const quiet = style.getPropertyValue("--line").trim();
+    // A canvas knows no variables; what they stand for is asked of an element.
+    const colour = (name: string) => {
+      now.style.color = `var(--${name})`;
+      return getComputedStyle(now).color;
+    };
+    const colours = Array.from({ length: COLOURS }, (_, n) => colour(`speaker-${n}`));
+    const quiet = colour("line");
     // The colour of each point: of whoever speaks there.
     const of = new Int8Array(wave.peaks.length).fill(-1);
     for (const turn of turns ?? []) {
@@ -93,7 +95,7 @@ function Wave({ item, doc, player }: { item: Transcription; doc: Doc; player: Pl
       media: player.audio,
       peaks: [wave.peaks],
       duration: wave.duration_seconds,
-      cursorColor: style.getPropertyValue("--ink").trim(),
+      cursorColor: colour("ink"),
       dragToSeek: true,
       cspNonce: document.querySelector<HTMLMetaElement>('meta[name="nonce"]')?.content ?? "",
       renderFunction: (channels, context) => {

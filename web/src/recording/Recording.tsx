@@ -4,10 +4,10 @@ import { Link, useParams } from "@tanstack/react-router";
 import { useEffect, useState } from "react";
 import { api, ok, Refusal } from "../api/client";
 import { clock, date, languageName } from "../format";
-import { Rename } from "../library/Row";
+import { RenameTranscription } from "../library/Row";
 import { t } from "../strings";
 import { IconButton, Problem } from "../ui/controls";
-import { Icon } from "../ui/Icon";
+import { Top } from "../ui/Top";
 import { Job } from "./Job";
 import { TranscriptView } from "./TranscriptView";
 
@@ -41,17 +41,10 @@ export function Recording() {
   ].filter(Boolean);
   return (
     <div className="recording-page">
-      <header className="top">
-        <Link to="/" className="icon-button" aria-label={t.toLibrary} title={t.toLibrary}>
-          <Icon name="back" />
-        </Link>
-        <div className="heading">
-          <h1>{item.title}</h1>
-          <p className="row-facts">{facts.join(" · ")}</p>
-        </div>
+      <Top title={item.title} facts={facts.join(" · ")}>
         <IconButton icon="edit" label={t.rename} onClick={() => setRenaming(true)} />
-        <Rename item={item} open={renaming} onClose={() => setRenaming(false)} />
-      </header>
+        <RenameTranscription item={item} open={renaming} onClose={() => setRenaming(false)} />
+      </Top>
       {item.status === "completed" ? <TranscriptView key={id} item={item} /> : <Job item={item} />}
     </div>
   );

@@ -3,7 +3,8 @@ import { useState } from "react";
 import type { Transcript } from "../api/client";
 import { roughly } from "../format";
 import { t } from "../strings";
-import { Button, Choice, Dialog, Field } from "../ui/controls";
+import { Choice, Dialog, Field } from "../ui/controls";
+import { Form, textIn } from "../ui/Form";
 import { colourOf, freshSpeaker, speakerName } from "./document";
 
 export function SpeakerLegend({ transcript, onSpeaker }: { transcript: Transcript; onSpeaker: (id: string) => void }) {
@@ -72,11 +73,10 @@ function Name({ speaker, transcript, onName, onMerge, onClose }: SpeakerDialogPr
   const others = (transcript.speakers ?? []).filter((one) => one.id !== speaker);
   const name = transcript.speakers?.find((one) => one.id === speaker)?.name ?? "";
   return (
-    <form
-      className="form"
-      onSubmit={(event) => {
-        event.preventDefault();
-        const given = String(new FormData(event.currentTarget).get("name")).trim();
+    <Form
+      action={t.save}
+      onSend={(form) => {
+        const given = textIn(form, "name").trim();
         if (into) onMerge(speaker, into);
         else if (given !== name) onName(speaker, given);
         onClose();
@@ -94,9 +94,6 @@ function Name({ speaker, transcript, onName, onMerge, onClose }: SpeakerDialogPr
           ))}
         </Choice>
       )}
-      <Button kind="primary" type="submit">
-        {t.save}
-      </Button>
-    </form>
+    </Form>
   );
 }

@@ -1,6 +1,6 @@
 // What else is done with a transcript: taken along, looked through, read in its older versions.
 import { useQuery } from "@tanstack/react-query";
-import { ask, type Transcript, type Transcription } from "../api/client";
+import { ask, type Transcription } from "../api/client";
 import { moment } from "../format";
 import { t } from "../strings";
 import { IconButton, Menu, MenuItem, MenuLabel, MenuLine, Button, messageOf } from "../ui/controls";
@@ -31,7 +31,6 @@ async function download(item: Transcription, format: string) {
 
 interface ToolsProps {
   item: Transcription;
-  transcript: Transcript;
   doubtful: boolean;
   follow: boolean;
   onDoubtful: (on: boolean) => void;

@@ -2,14 +2,15 @@
 import { useQuery, useQueryClient } from "@tanstack/react-query";
 import { useSearch } from "@tanstack/react-router";
 import { useWindowVirtualizer } from "@tanstack/react-virtual";
-import { useCallback, useEffect, useMemo, useRef, useState, useSyncExternalStore } from "react";
+import { useCallback, useEffect, useMemo, useRef, useState } from "react";
 import { flushSync } from "react-dom";
 import { api, ok, type Transcription } from "../api/client";
+import { useStore } from "../store";
 import { t } from "../strings";
 import { Button, Problem, messageOf } from "../ui/controls";
 import { toast } from "../ui/toasts";
-import { lastAt, readDoc, type Doc } from "./document";
-import { Edits, loadTranscript, type Loaded } from "./edits";
+import { lastAt, lineOfWord, readDoc, sentence } from "./document";
+import { Edits, loadTranscript, type EditState, type Loaded } from "./edits";
 import { FindReplace } from "./FindReplace";
 import { KeySheet, singleKeys } from "./KeySheet";
 import { Retry } from "./Job";
@@ -51,7 +52,7 @@ function Reader({ item, loaded, client, onVersion }: ReaderProps) {
     },
     [tools],
   );
-  const editState = useSyncExternalStore(edits.subscribe, edits.snapshot);
+  const editState = useStore(edits.store);
   const doc = useMemo(() => readDoc(loaded.transcript), [loaded.transcript]);
   const lines = useRef(doc.lines);
   lines.current = doc.lines;
@@ -86,10 +87,7 @@ function Reader({ item, loaded, client, onVersion }: ReaderProps) {
   useEffect(() => {
     if (at === undefined) return;
     player.seek(at);
-    const index = lastAt(
-      doc.lines.map((line) => line.segment),
-      at + 0.01,
-    );
+    const index = lastAt(doc.transcript.segments, at + 0.01);
     setMarked(index);
     const timer = setTimeout(() => show(Math.max(0, index), "center"), 50);
     return () => clearTimeout(timer);
@@ -109,13 +107,13 @@ function Reader({ item, loaded, client, onVersion }: ReaderProps) {
   useEffect(() => {
     if (!follow) return;
     let shown = -1;
-    const stop = player.subscribe(() => {
-      if (!player.state.playing || player.currentWord() < 0) return;
-      const index = lineOfWord(doc, player.currentWord());
+    return player.word.subscribe(() => {
+      const word = player.word.get();
+      if (!player.state.get().playing || word < 0) return;
+      const index = lineOfWord(doc, word);
       if (index !== shown) show(index);
       shown = index;
     });
-    return () => void stop();
   }, [follow, player, doc, show]);
 
   const restructure = useCallback(
@@ -164,7 +162,7 @@ function Reader({ item, loaded, client, onVersion }: ReaderProps) {
     if (target.closest("input, textarea, select, [role=dialog], [role=menu]") && event.key !== "Escape") return;
     if (event.key === " " && target.closest("button, a")) return;
     if (event.key.length === 1 && event.key !== " " && !event.ctrlKey && !event.metaKey && !singleKeys()) return;
-    const word = player.currentWord();
+    const word = player.word.get();
     const here = marked >= 0 ? marked : word >= 0 ? lineOfWord(doc, word) : 0;
     const jump = (to: number, hear: boolean) => {
       const index = Math.max(0, Math.min(doc.lines.length - 1, to));
@@ -174,17 +172,13 @@ function Reader({ item, loaded, client, onVersion }: ReaderProps) {
       show(index);
       if (hear) player.seek(line.segment.start);
     };
-    const spoken = lastAt(
-      doc.lines.map((line) => line.segment),
-      player.audio.currentTime,
-    );
     const line = doc.lines[here];
     if (event.ctrlKey || event.metaKey) {
       if (event.key !== "z") return;
       undo();
     } else if (event.key === " ") player.toggle();
-    else if (event.key === "ArrowLeft") jump(player.audio.currentTime - (doc.lines[spoken]?.segment.start ?? 0) > 1.5 ? spoken : spoken - 1, true);
-    else if (event.key === "ArrowRight") jump(spoken + 1, true);
+    else if (event.key === "ArrowLeft") jump(sentence(doc.transcript.segments, player.audio.currentTime, -1), true);
+    else if (event.key === "ArrowRight") jump(sentence(doc.transcript.segments, player.audio.currentTime, 1), true);
     else if (event.key === "ArrowUp") jump(here - 1, false);
     else if (event.key === "ArrowDown") jump(marked < 0 ? here : here + 1, false);
     else if (event.key === "Enter" && line && !target.closest("button, a")) {
@@ -238,7 +232,6 @@ function Reader({ item, loaded, client, onVersion }: ReaderProps) {
           <SaveState state={editState} onUndo={undo} />
           <Tools
             item={item}
-            transcript={doc.transcript}
             doubtful={doubtful}
             follow={follow}
             onDoubtful={setDoubtful}
@@ -302,18 +295,7 @@ function Reader({ item, loaded, client, onVersion }: ReaderProps) {
   );
 }
 
-function lineOfWord(doc: Doc, word: number): number {
-  let low = 0;
-  let high = doc.lines.length;
-  while (low < high) {
-    const middle = (low + high) >> 1;
-    if ((doc.lines[middle]?.endWord ?? 0) <= word) low = middle + 1;
-    else high = middle;
-  }
-  return Math.min(low, doc.lines.length - 1);
-}
-
-function SaveState({ state, onUndo }: { state: ReturnType<Edits["snapshot"]>; onUndo: () => void }) {
+function SaveState({ state, onUndo }: { state: EditState; onUndo: () => void }) {
   const words = state.problem || (state.conflicts.length > 0 ? t.conflict : state.saving ? t.saving : state.pending.size > 0 ? t.unsaved : t.saved);
   return (
     <>

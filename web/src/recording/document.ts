@@ -32,16 +32,30 @@ export function readDoc(transcript: Transcript): Doc {
   return { transcript, lines, indexOf: new Map(lines.map((line, at) => [line.segment.id, at])) };
 }
 
-// The last thing that begins at or before `seconds`; -1 before the first.
-export function lastAt(items: readonly { start: number }[], seconds: number): number {
+// The last of what `of` puts in order that is not above `limit`; -1 where all are.
+function lastUpTo<T>(items: readonly T[], limit: number, of: (item: T) => number): number {
   let low = 0;
   let high = items.length;
   while (low < high) {
     const middle = (low + high) >> 1;
-    if ((items[middle]?.start ?? Infinity) <= seconds) low = middle + 1;
+    if (of(items[middle] as T) <= limit) low = middle + 1;
     else high = middle;
   }
   return low - 1;
+}
+
+// The last that begins at or before `seconds`; -1 before the first.
+export const lastAt = (items: readonly { start: number }[], seconds: number) => lastUpTo(items, seconds, (item) => item.start);
+
+// The line to which a word belongs: lines without words begin at the word of the next one.
+export const lineOfWord = (doc: Doc, word: number) => lastUpTo(doc.lines, word, (line) => line.firstWord);
+
+// The part to go to from `seconds`: the next one, or back to where this one begins, from there to the one before.
+export function sentence(segments: readonly Segment[], seconds: number, step: 1 | -1): number {
+  const at = lastAt(segments, seconds);
+  const begun = seconds - (segments[at]?.start ?? 0) > 1.5;
+  const to = step < 0 && begun ? at : at + step;
+  return Math.max(0, Math.min(segments.length - 1, to));
 }
 
 // The word that is spoken at `seconds`, -1 in a pause of more than a moment.

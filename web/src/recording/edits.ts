@@ -2,9 +2,10 @@
 // it, so that neither a closed tab nor a server that is gone loses a word; and nothing that came between is overwritten
 // unseen: where two changed the same part, the one who came second is asked.
 import type { QueryClient } from "@tanstack/react-query";
-import { ask, isUnreachable, Refusal, type Transcript } from "../api/client";
-import { isReachable, subscribeToReachability } from "../api/events";
-import { sessionState, subscribeToSession } from "../api/session";
+import { ask, isUnreachable, Refusal, type Segment, type Transcript } from "../api/client";
+import { reachable } from "../api/events";
+import { session } from "../api/session";
+import { Store } from "../store";
 import { messageOf } from "../ui/controls";
 
 export interface Loaded {
@@ -43,8 +44,7 @@ export async function loadTranscript(id: string): Promise<Loaded> {
 }
 
 export class Edits {
-  private state: EditState = { pending: new Map(), conflicts: [], saving: false, problem: "", undoable: 0 };
-  private readonly listeners = new Set<() => void>();
+  readonly store = new Store<EditState>({ pending: new Map(), conflicts: [], saving: false, problem: "", undoable: 0 });
   private readonly undos: Undo[] = [];
   private timer: number | undefined;
   private readonly key: string;
@@ -58,15 +58,15 @@ export class Edits {
     try {
       const kept = JSON.parse(localStorage.getItem(this.key) ?? "[]") as [string, Pending][];
       if (kept.length > 0) {
-        this.state = { ...this.state, pending: new Map(kept) };
+        this.set({ pending: new Map(kept) });
         this.schedule();
       }
     } catch {
       localStorage.removeItem(this.key);
     }
     const stops = [
-      subscribeToReachability(() => isReachable() && this.schedule(0)),
-      subscribeToSession(() => sessionState().kind === "open" && this.schedule(0)),
+      reachable.subscribe(() => reachable.get() && this.schedule(0)),
+      session.subscribe(() => session.get().kind === "open" && this.schedule(0)),
     ];
     this.stopListening = () => {
       for (const stop of stops) stop();
@@ -80,23 +80,26 @@ export class Edits {
     void this.save();
   }
 
-  readonly snapshot = () => this.state;
-  readonly subscribe = (listener: () => void) => {
-    this.listeners.add(listener);
-    return () => this.listeners.delete(listener);
-  };
-
+  private get state() {
+    return this.store.get();
+  }
   private set(part: Partial<EditState>) {
-    this.state = { ...this.state, ...part, undoable: this.undos.length };
     if (part.pending) {
       if (part.pending.size > 0) localStorage.setItem(this.key, JSON.stringify([...part.pending]));
       else localStorage.removeItem(this.key);
     }
-    for (const listener of this.listeners) listener();
+    this.store.set({ ...this.state, ...part, undoable: this.undos.length });
   }
 
   private loaded(): Loaded | undefined {
     return this.client.getQueryData<Loaded>(["transcript", this.id]);
+  }
+  private segments(): Map<string, Segment> {
+    return new Map(this.loaded()?.transcript.segments.map((one) => [one.id, one]));
+  }
+  // A part's words as they are here.
+  private text(id: string): string | undefined {
+    return this.state.pending.get(id)?.text ?? this.segments().get(id)?.text;
   }
 
   private schedule(ms = WAIT_MS) {
@@ -106,7 +109,7 @@ export class Edits {
 
   // Changes parts of the transcript. With `undo` it can be taken back as one; typing goes on with what was begun.
   change(changes: ReadonlyMap<string, Change>, undo: boolean) {
-    const segments = new Map(this.loaded()?.transcript.segments.map((one) => [one.id, one]));
+    const segments = this.segments();
     const pending = new Map(this.state.pending);
     const before = new Map<string, Change>();
     for (const [id, change] of changes) {
@@ -131,17 +134,14 @@ export class Edits {
 
   // Where typing in a part begins, so that one undo takes all of it back.
   beginTyping(id: string) {
-    const segment = this.loaded()?.transcript.segments.find((one) => one.id === id);
-    const text = this.state.pending.get(id)?.text ?? segment?.text;
+    const text = this.text(id);
     if (text !== undefined) this.undos.push({ changes: new Map([[id, { text }]]) });
   }
   endTyping(id: string) {
-    const segment = this.loaded()?.transcript.segments.find((one) => one.id === id);
-    const now = this.state.pending.get(id)?.text ?? segment?.text;
     // Nothing was typed: there is nothing to take back.
     const at = this.undos.findLastIndex((one) => "changes" in one && one.changes.size === 1 && one.changes.has(id));
     const begun = this.undos[at];
-    if (begun && "changes" in begun && begun.changes.get(id)?.text === now) this.undos.splice(at, 1);
+    if (begun && "changes" in begun && begun.changes.get(id)?.text === this.text(id)) this.undos.splice(at, 1);
     this.set({});
     this.schedule(0);
   }
@@ -157,7 +157,7 @@ export class Edits {
 
   settle(conflict: Conflict, keepMine: boolean) {
     const pending = new Map(this.state.pending);
-    const segment = this.loaded()?.transcript.segments.find((one) => one.id === conflict.segment);
+    const segment = this.segments().get(conflict.segment);
     const mine = pending.get(conflict.segment);
     if (keepMine && mine && segment) pending.set(conflict.segment, { ...mine, base: { text: segment.text, speaker: segment.speaker } });
     else pending.delete(conflict.segment);
@@ -167,7 +167,7 @@ export class Edits {
 
   // A newer version came: what is pending is laid onto it, or asked about.
   private rebase() {
-    const segments = new Map(this.loaded()?.transcript.segments.map((one) => [one.id, one]));
+    const segments = this.segments();
     const pending = new Map<string, Pending>();
     const conflicts: Conflict[] = [];
     for (const [id, mine] of this.state.pending) {

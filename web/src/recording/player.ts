@@ -2,6 +2,7 @@
 // show it.
 import { useSyncExternalStore } from "react";
 import { api, ok, type Transcript } from "../api/client";
+import { Store } from "../store";
 import { wordAt } from "./document";
 
 const RATES = [0.5, 0.75, 1, 1.25, 1.5, 1.75, 2];
@@ -9,13 +10,12 @@ const RATES = [0.5, 0.75, 1, 1.25, 1.5, 1.75, 2];
 export class Player {
   readonly audio = new Audio();
   private transcript: Transcript | undefined;
-  private word = -1;
   private frame = 0;
   private rendition: "" | "playback" = "";
   private wanted: number | undefined; // where to be once the sound is there
   private failures = 0;
-  private readonly listeners = new Set<() => void>();
-  state = { playing: false, rate: 1, gone: false };
+  readonly state = new Store({ playing: false, rate: 1, gone: false });
+  readonly word = new Store(-1); // the spoken one
 
   constructor(private readonly id: string) {
     this.audio.preload = "metadata";
@@ -43,7 +43,7 @@ export class Player {
       const url = new URL(link.url, document.baseURI);
       if (this.rendition) url.searchParams.set("rendition", this.rendition);
       this.audio.src = url.href;
-      this.audio.playbackRate = this.state.rate;
+      this.audio.playbackRate = this.state.get().rate;
     } catch {
       this.set({ gone: true });
     }
@@ -52,7 +52,7 @@ export class Player {
   // Links end after ten minutes, and not every browser plays every recording.
   private async failed() {
     this.failures += 1;
-    const playing = this.state.playing;
+    const playing = this.state.get().playing;
     this.wanted = this.wanted ?? this.audio.currentTime;
     if (this.failures === 2) this.rendition = "playback";
     if (this.failures > 3) {
@@ -63,39 +63,29 @@ export class Player {
     if (playing) await this.audio.play().catch(() => undefined);
   }
 
-  private set(part: Partial<Player["state"]>) {
-    this.state = { ...this.state, ...part };
+  private set(part: Partial<{ playing: boolean; rate: number; gone: boolean }>) {
+    const next = { ...this.state.get(), ...part };
     cancelAnimationFrame(this.frame);
-    if (this.state.playing) this.frame = requestAnimationFrame(this.tick);
-    this.tell();
-  }
-  private tell() {
-    for (const listener of this.listeners) listener();
+    if (next.playing) this.frame = requestAnimationFrame(this.tick);
+    this.state.set(next);
   }
   private readonly tick = () => {
     this.look();
     this.frame = requestAnimationFrame(this.tick);
   };
   private look() {
-    const begun = this.state.playing || this.audio.currentTime > 0;
+    const begun = this.state.get().playing || this.audio.currentTime > 0;
     const word = this.transcript && begun ? wordAt(this.transcript.words, this.audio.currentTime) : -1;
-    if (word === this.word) return;
-    this.word = word;
-    this.tell();
+    if (word !== this.word.get()) this.word.set(word);
   }
 
   follow(transcript: Transcript | undefined) {
     this.transcript = transcript;
     this.look();
   }
-  readonly currentWord = () => this.word;
-  readonly subscribe = (listener: () => void) => {
-    this.listeners.add(listener);
-    return () => this.listeners.delete(listener);
-  };
 
   toggle() {
-    if (this.state.playing) this.audio.pause();
+    if (this.state.get().playing) this.audio.pause();
     else void this.audio.play().catch(() => undefined);
   }
   seek(seconds: number, play = false) {
@@ -104,7 +94,7 @@ export class Player {
     if (play) void this.audio.play().catch(() => undefined);
   }
   faster(steps: number) {
-    const at = RATES.indexOf(this.state.rate);
+    const at = RATES.indexOf(this.state.get().rate);
     this.setRate(RATES[Math.min(RATES.length - 1, Math.max(0, at + steps))] ?? 1);
   }
   setRate(rate: number) {
@@ -116,12 +106,10 @@ export class Player {
   }
 }
 
-export const usePlayerState = (player: Player) => useSyncExternalStore(player.subscribe, () => player.state);
-
 // The spoken word, for those whose words are in [first, end); -1 for all others.
 export function useSpokenWord(player: Player, first: number, end: number) {
-  return useSyncExternalStore(player.subscribe, () => {
-    const word = player.currentWord();
+  return useSyncExternalStore(player.word.subscribe, () => {
+    const word = player.word.get();
     return word >= first && word < end ? word : -1;
   });
 }

@@ -1,43 +1,33 @@
 // All that was brought here, with a transcript or without.
-import { useInfiniteQuery, useMutation, useQueryClient } from "@tanstack/react-query";
-import { Link, useNavigate } from "@tanstack/react-router";
+import { useMutation, useQueryClient } from "@tanstack/react-query";
+import { useNavigate } from "@tanstack/react-router";
 import { useEffect, useState } from "react";
 import { api, ok, type FileItem } from "../api/client";
+import { usePages } from "../api/pages";
 import { bytes, clock, date } from "../format";
-import { storedChoices, wantedOf } from "../library/choices";
+import { transcribeFile } from "../library/choices";
 import { t } from "../strings";
-import { Button, Dialog, Field, IconButton, Menu, MenuItem, Problem, messageOf } from "../ui/controls";
-import { Icon } from "../ui/Icon";
+import { Button, IconButton, Menu, MenuItem, Problem, messageOf } from "../ui/controls";
+import { Rename } from "../ui/Rename";
 import { toast } from "../ui/toasts";
+import { Top } from "../ui/Top";
 
 export function Recordings() {
-  const list = useInfiniteQuery({
-    queryKey: ["files"],
-    queryFn: ({ pageParam }) => ok(api.GET("/api/v1/files", { params: { query: { limit: 100, ...(pageParam ? { cursor: pageParam } : {}) } } })),
-    initialPageParam: "",
-    getNextPageParam: (page) => page.next_cursor ?? undefined,
-  });
+  const list = usePages(["files"], (page) => ok(api.GET("/api/v1/files", { params: { query: { limit: 100, ...page } } })));
   useEffect(() => {
     document.title = `${t.recordings} · Hansard`;
   }, []);
-  const items = list.data?.pages.flatMap((page) => page.items) ?? [];
+  const { items } = list;
   return (
     <>
-      <header className="top">
-        <Link to="/" className="icon-button" aria-label={t.toLibrary} title={t.toLibrary}>
-          <Icon name="back" />
-        </Link>
-        <div className="heading">
-          <h1>{t.recordings}</h1>
-        </div>
-      </header>
+      <Top title={t.recordings} />
       <main className="library">
         <p className="hint">{t.recordingsText}</p>
         <Problem error={list.error} />
         {list.isPending && <p className="waiting">{t.loading}</p>}
-        {list.data && items.length === 0 && <p className="waiting">{t.noRecordings}</p>}
+        {items?.length === 0 && <p className="waiting">{t.noRecordings}</p>}
         <ul className="plain recordings">
-          {items.map((file) => (
+          {items?.map((file) => (
             <li key={file.id}>
               <RecordingRow file={file} />
             </li>
@@ -60,7 +50,7 @@ function RecordingRow({ file }: { file: FileItem }) {
   const again = () => client.invalidateQueries({ queryKey: ["files"] });
   const params = { path: { id: file.id } };
   const transcribe = useMutation({
-    mutationFn: () => ok(api.POST("/api/v1/transcriptions", { body: { file_id: file.id, ...wantedOf(storedChoices()) } })),
+    mutationFn: () => transcribeFile(file.id),
     onSuccess: (job) => {
       void client.invalidateQueries({ queryKey: ["transcriptions"] });
       void navigate({ to: "/r/$id", params: { id: job.id } });
@@ -71,6 +61,10 @@ function RecordingRow({ file }: { file: FileItem }) {
     onSuccess: () => toast(t.deleted(file.title), () => void restore()),
     onSettled: again,
   });
+  async function rename(title: string) {
+    await ok(api.PATCH("/api/v1/files/{id}", { params, body: { title } }));
+    await again();
+  }
   // The row is gone by then; what the server says is said where the person looks.
   async function restore() {
     try {
@@ -108,35 +102,7 @@ function RecordingRow({ file }: { file: FileItem }) {
           {t.delete}
         </MenuItem>
       </Menu>
-      <Dialog title={t.rename} open={renaming} onClose={() => setRenaming(false)}>
-        <Rename file={file} onDone={() => setRenaming(false)} />
-      </Dialog>
+      <Rename title={file.title} open={renaming} onClose={() => setRenaming(false)} rename={rename} />
     </div>
-  );
-}
-
-function Rename({ file, onDone }: { file: FileItem; onDone: () => void }) {
-  const client = useQueryClient();
-  const rename = useMutation({
-    mutationFn: (title: string) => ok(api.PATCH("/api/v1/files/{id}", { params: { path: { id: file.id } }, body: { title } })),
-    onSuccess: () => {
-      void client.invalidateQueries({ queryKey: ["files"] });
-      onDone();
-    },
-  });
-  return (
-    <form
-      className="form"
-      onSubmit={(event) => {
-        event.preventDefault();
-        rename.mutate(String(new FormData(event.currentTarget).get("title")));
-      }}
-    >
-      <Field label={t.title} name="title" defaultValue={file.title} required maxLength={500} autoFocus />
-      <Problem error={rename.error} />
-      <Button kind="primary" type="submit" disabled={rename.isPending}>
-        {t.save}
-      </Button>
-    </form>
   );
 }

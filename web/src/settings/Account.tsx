@@ -1,16 +1,17 @@
 // Who one is here: name, password, where one is logged in, and everything one has.
 import { useMutation, useQuery, useQueryClient } from "@tanstack/react-query";
-import { useState, useSyncExternalStore, type FormEvent } from "react";
+import { useState, type FormEvent } from "react";
 import { api, ask, ok, type SessionItem } from "../api/client";
-import { close, renamed, sessionState, subscribeToSession } from "../api/session";
+import { close, renamed, session } from "../api/session";
 import { bytes, moment } from "../format";
+import { useStore } from "../store";
 import { t } from "../strings";
 import { Button, Field, Problem } from "../ui/controls";
 import { saveAs } from "../ui/saveAs";
 import { toast } from "../ui/toasts";
 
 export function Account() {
-  const state = useSyncExternalStore(subscribeToSession, sessionState);
+  const state = useStore(session);
   // Without accounts there is nothing to log in to.
   if (state.kind !== "open") return <Everything />;
   return (

@@ -2,11 +2,12 @@
 import { useMutation, useQuery, useQueryClient } from "@tanstack/react-query";
 import { api, ok, type Model } from "../api/client";
 import { bytes } from "../format";
+import { useModels } from "../library/JobChoices";
 import { t } from "../strings";
 import { Bar, Button, Problem } from "../ui/controls";
 
 export function Models() {
-  const transcription = useQuery({ queryKey: ["models", "transcription"], queryFn: () => ok(api.GET("/api/v1/models/transcription")) });
+  const transcription = useModels();
   const diarization = useQuery({ queryKey: ["models", "diarization"], queryFn: () => ok(api.GET("/api/v1/models/diarization")) });
   const items = [...(transcription.data?.items ?? []), ...(diarization.data?.items ?? [])];
   return (

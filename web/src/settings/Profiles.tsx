@@ -1,34 +1,23 @@
 // Ways to read recordings, each under a name.
-import { useMutation, useQuery, useQueryClient } from "@tanstack/react-query";
+import { useMutation, useQueryClient } from "@tanstack/react-query";
 import { useState } from "react";
 import { api, ok, type Profile } from "../api/client";
 import { languageName } from "../format";
 import { choicesOf, optionsOf, type Choices } from "../library/choices";
-import { JobChoices, useModels } from "../library/JobChoices";
+import { JobChoices, useModels, useProfiles } from "../library/JobChoices";
 import { t } from "../strings";
-import { Button, Dialog, Field, IconButton, Menu, MenuItem, Problem } from "../ui/controls";
+import { Dialog, Field, IconButton, Menu, MenuItem, Problem } from "../ui/controls";
+import { Form, textIn } from "../ui/Form";
+import { Things } from "../ui/Things";
 
 export function Profiles() {
-  const [making, setMaking] = useState(false);
-  const profiles = useQuery({ queryKey: ["profiles"], queryFn: () => ok(api.GET("/api/v1/profiles")) });
+  const profiles = useProfiles();
   return (
-    <>
-      <div className="page-head">
-        <p className="hint">{t.profilesText}</p>
-        <Button kind="primary" onClick={() => setMaking(true)}>
-          {t.newProfile}
-        </Button>
-      </div>
-      <Problem error={profiles.error} />
-      <ul className="plain things">
-        {profiles.data?.items.map((profile) => (
-          <ProfileRow key={profile.id} profile={profile} />
-        ))}
-      </ul>
-      <Dialog title={t.newProfile} open={making} onClose={() => setMaking(false)}>
-        <ProfileForm onDone={() => setMaking(false)} />
-      </Dialog>
-    </>
+    <Things text={t.profilesText} fresh={t.newProfile} error={profiles.error} form={(onDone) => <ProfileForm onDone={onDone} />}>
+      {profiles.data?.items.map((profile) => (
+        <ProfileRow key={profile.id} profile={profile} />
+      ))}
+    </Things>
   );
 }
 
@@ -74,9 +63,9 @@ function ProfileForm({ profile, onDone }: { profile?: Profile; onDone: () => voi
   const [choices, setChoices] = useState<Choices>(() => choicesOf(profile?.options ?? {}));
   const save = useMutation({
     mutationFn: (form: FormData) => {
-      const description = String(form.get("description"));
+      const description = textIn(form, "description");
       const body = {
-        name: String(form.get("name")),
+        name: textIn(form, "name"),
         options: optionsOf(choices, profile?.options),
         description: description || null,
       };
@@ -90,20 +79,10 @@ function ProfileForm({ profile, onDone }: { profile?: Profile; onDone: () => voi
     },
   });
   return (
-    <form
-      className="form"
-      onSubmit={(event) => {
-        event.preventDefault();
-        save.mutate(new FormData(event.currentTarget));
-      }}
-    >
+    <Form action={t.save} error={save.error} busy={save.isPending} onSend={(form) => save.mutate(form)}>
       <Field label={t.profileName} name="name" defaultValue={profile?.name} required maxLength={500} autoComplete="off" autoFocus />
       <Field label={t.description} name="description" defaultValue={profile?.description} maxLength={500} autoComplete="off" />
       <JobChoices value={choices} onChange={setChoices} />
-      <Problem error={save.error} />
-      <Button kind="primary" type="submit" disabled={save.isPending}>
-        {t.save}
-      </Button>
-    </form>
+    </Form>
   );
 }

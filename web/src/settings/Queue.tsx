@@ -48,7 +48,7 @@ function Mine() {
   const waiting = useTranscriptions({ sort: "created_at", status: "queued" });
   const hidden = useHidden();
   // What is taken up meanwhile is in both lists for a moment, and what has ended in one of them.
-  const all = [inWork, waiting].flatMap((list) => list.data?.pages.flatMap((page) => page.items) ?? []);
+  const all = [inWork, waiting].flatMap((list) => list.items ?? []);
   const items = [...new Map(all.map((item) => [item.id, item])).values()].filter(
     (item) => !hidden.has(item.id) && (item.status === "queued" || item.status === "processing"),
   );

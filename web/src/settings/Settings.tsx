@@ -1,10 +1,11 @@
 // The settings, a page for each kind.
-import { Link, useNavigate, useParams } from "@tanstack/react-router";
+import { useNavigate, useParams } from "@tanstack/react-router";
 import { Tabs } from "radix-ui";
-import { useEffect, useRef, useSyncExternalStore } from "react";
-import { sessionState, subscribeToSession } from "../api/session";
+import { useEffect, useRef } from "react";
+import { person, session } from "../api/session";
+import { useStore } from "../store";
 import { t } from "../strings";
-import { Icon } from "../ui/Icon";
+import { Top } from "../ui/Top";
 import { Account } from "./Account";
 import { General } from "./General";
 import { Keys } from "./Keys";
@@ -29,8 +30,7 @@ export function Settings() {
   const { page: shown = "general" } = useParams({ strict: false });
   const navigate = useNavigate();
   const list = useRef<HTMLDivElement>(null);
-  const state = useSyncExternalStore(subscribeToSession, sessionState);
-  const admin = state.kind === "local" || (state.kind === "open" && state.session.user.role === "admin");
+  const admin = person(useStore(session))?.role === "admin";
   const mine = pages().filter((one) => admin || !one.admin);
   const name = mine.find((one) => one.page === shown)?.name;
   useEffect(() => {
@@ -40,14 +40,7 @@ export function Settings() {
   }, [name]);
   return (
     <>
-      <header className="top">
-        <Link to="/" className="icon-button" aria-label={t.toLibrary} title={t.toLibrary}>
-          <Icon name="back" />
-        </Link>
-        <div className="heading">
-          <h1>{t.settings}</h1>
-        </div>
-      </header>
+      <Top title={t.settings} />
       <main className="settings">
         <Tabs.Root
           value={shown}

@@ -1,34 +1,24 @@
 // Who has an account, for those who look after the server.
 import { useMutation, useQuery, useQueryClient } from "@tanstack/react-query";
-import { useState, useSyncExternalStore } from "react";
+import { useState } from "react";
 import { api, ok, type User, type UserChange } from "../api/client";
-import { renamed, sessionState, subscribeToSession } from "../api/session";
+import { person, renamed, session } from "../api/session";
 import { date } from "../format";
+import { useStore } from "../store";
 import { t } from "../strings";
 import { Button, Choice, Dialog, Field, IconButton, Menu, MenuItem, MenuLine, Problem } from "../ui/controls";
+import { Form, textIn } from "../ui/Form";
+import { Things } from "../ui/Things";
 import { toast } from "../ui/toasts";
 
 export function Users() {
-  const [making, setMaking] = useState(false);
   const users = useQuery({ queryKey: ["users"], queryFn: () => ok(api.GET("/api/v1/admin/users")) });
   return (
-    <>
-      <div className="page-head">
-        <p className="hint">{t.usersText}</p>
-        <Button kind="primary" onClick={() => setMaking(true)}>
-          {t.newAccount}
-        </Button>
-      </div>
-      <Problem error={users.error} />
-      <ul className="plain things">
-        {users.data?.items.map((user) => (
-          <UserRow key={user.id} user={user} />
-        ))}
-      </ul>
-      <Dialog title={t.newAccount} open={making} onClose={() => setMaking(false)}>
-        <NewUser onDone={() => setMaking(false)} />
-      </Dialog>
-    </>
+    <Things text={t.usersText} fresh={t.newAccount} error={users.error} form={(onDone) => <NewUser onDone={onDone} />}>
+      {users.data?.items.map((user) => (
+        <UserRow key={user.id} user={user} />
+      ))}
+    </Things>
   );
 }
 
@@ -39,8 +29,8 @@ function NewUser({ onDone }: { onDone: () => void }) {
       ok(
         api.POST("/api/v1/admin/users", {
           body: {
-            username: String(form.get("username")),
-            password: String(form.get("password")),
+            username: textIn(form, "username"),
+            password: textIn(form, "password"),
             role: form.get("role") === "admin" ? "admin" : "user",
           },
         }),
@@ -51,31 +41,20 @@ function NewUser({ onDone }: { onDone: () => void }) {
     },
   });
   return (
-    <form
-      className="form"
-      onSubmit={(event) => {
-        event.preventDefault();
-        make.mutate(new FormData(event.currentTarget));
-      }}
-    >
+    <Form action={t.createAccount} error={make.error} busy={make.isPending} onSend={(form) => make.mutate(form)}>
       <Field label={t.username} name="username" autoComplete="off" required maxLength={64} autoFocus />
       <Field label={t.password} name="password" type="password" autoComplete="new-password" minLength={8} required hint={t.passwordHint} />
       <Choice label={t.role} name="role" defaultValue="user">
         <option value="user">{t.roles.user}</option>
         <option value="admin">{t.roles.admin}</option>
       </Choice>
-      <Problem error={make.error} />
-      <Button kind="primary" type="submit" disabled={make.isPending}>
-        {t.createAccount}
-      </Button>
-    </form>
+    </Form>
   );
 }
 
 function UserRow({ user }: { user: User }) {
   const client = useQueryClient();
-  const state = useSyncExternalStore(subscribeToSession, sessionState);
-  const me = state.kind === "open" ? state.session.user : state.kind === "local" ? state.user : undefined;
+  const me = person(useStore(session));
   const [open, setOpen] = useState<"" | "password" | "delete">("");
   const again = () => client.invalidateQueries({ queryKey: ["users"] });
   const params = { path: { id: user.id } };
@@ -118,27 +97,24 @@ function UserRow({ user }: { user: User }) {
         </MenuItem>
       </Menu>
       <Dialog title={t.passwordOf(user.username)} text={t.setPasswordText} open={open === "password"} onClose={() => setOpen("")}>
-        <form
-          className="form"
-          onSubmit={(event) => {
-            event.preventDefault();
+        <Form
+          action={t.save}
+          error={change.error}
+          busy={change.isPending}
+          onSend={(form) =>
             change.mutate(
-              { password: String(new FormData(event.currentTarget).get("password")) },
+              { password: textIn(form, "password") },
               {
                 onSuccess: () => {
                   setOpen("");
                   toast(t.passwordChanged);
                 },
               },
-            );
-          }}
+            )
+          }
         >
           <Field label={t.newPassword} name="password" type="password" autoComplete="new-password" minLength={8} required hint={t.passwordHint} autoFocus />
-          <Problem error={change.error} />
-          <Button kind="primary" type="submit" disabled={change.isPending}>
-            {t.save}
-          </Button>
-        </form>
+        </Form>
       </Dialog>
       <Dialog title={t.deleteUser(user.username)} text={t.deleteUserText} open={open === "delete"} onClose={() => setOpen("")}>
         <div className="buttons">

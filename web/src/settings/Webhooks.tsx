@@ -1,10 +1,13 @@
 // Addresses that are told what happens here, and what became of it.
-import { useInfiniteQuery, useMutation, useQuery, useQueryClient } from "@tanstack/react-query";
+import { useMutation, useQuery, useQueryClient } from "@tanstack/react-query";
 import { useId, useState } from "react";
 import { api, ok, type Delivery, type Webhook, type WebhookEvent } from "../api/client";
+import { usePages } from "../api/pages";
 import { moment } from "../format";
 import { t } from "../strings";
-import { Button, Check, Dialog, Field, Problem } from "../ui/controls";
+import { Button, Check, Field, Problem } from "../ui/controls";
+import { Form, textIn } from "../ui/Form";
+import { Things } from "../ui/Things";
 import { Secret } from "./Secret";
 
 const REFRESH_MS = 5000;
@@ -13,33 +16,27 @@ const allEvents = () => Object.keys(t.webhookEvents) as WebhookEvent[];
 const usual: WebhookEvent[] = ["transcription.completed", "transcription.failed"];
 
 export function Webhooks() {
-  const [making, setMaking] = useState(false);
   const [secret, setSecret] = useState("");
   const webhooks = useQuery({ queryKey: ["webhooks"], queryFn: () => ok(api.GET("/api/v1/webhooks")) });
   return (
-    <>
-      <div className="page-head">
-        <p className="hint">{t.webhooksText}</p>
-        <Button kind="primary" onClick={() => setMaking(true)}>
-          {t.newWebhook}
-        </Button>
-      </div>
-      {secret && <Secret text={t.webhookOnce} value={secret} />}
-      <Problem error={webhooks.error} />
-      <ul className="plain things">
-        {webhooks.data?.items.map((webhook) => (
-          <WebhookRow key={webhook.id} webhook={webhook} />
-        ))}
-      </ul>
-      <Dialog title={t.newWebhook} open={making} onClose={() => setMaking(false)}>
+    <Things
+      text={t.webhooksText}
+      fresh={t.newWebhook}
+      error={webhooks.error}
+      above={secret && <Secret text={t.webhookOnce} value={secret} />}
+      form={(onDone) => (
         <WebhookForm
           onDone={(made) => {
             setSecret(made);
-            setMaking(false);
+            onDone();
           }}
         />
-      </Dialog>
-    </>
+      )}
+    >
+      {webhooks.data?.items.map((webhook) => (
+        <WebhookRow key={webhook.id} webhook={webhook} />
+      ))}
+    </Things>
   );
 }
 
@@ -54,13 +51,7 @@ function WebhookForm({ onDone }: { onDone: (secret: string) => void }) {
     },
   });
   return (
-    <form
-      className="form"
-      onSubmit={(event) => {
-        event.preventDefault();
-        make.mutate(String(new FormData(event.currentTarget).get("url")));
-      }}
-    >
+    <Form action={t.save} error={make.error} busy={make.isPending || chosen.length === 0} onSend={(form) => make.mutate(textIn(form, "url"))}>
       <Field label={t.address} name="url" type="url" placeholder="https://" required maxLength={4096} autoComplete="off" autoFocus />
       <fieldset className="checks">
         <legend>{t.tellWhen}</legend>
@@ -73,11 +64,7 @@ function WebhookForm({ onDone }: { onDone: (secret: string) => void }) {
           />
         ))}
       </fieldset>
-      <Problem error={make.error} />
-      <Button kind="primary" type="submit" disabled={make.isPending || chosen.length === 0}>
-        {t.save}
-      </Button>
-    </form>
+    </Form>
   );
 }
 
@@ -112,25 +99,17 @@ function WebhookRow({ webhook }: { webhook: Webhook }) {
 }
 
 function Deliveries({ id }: { id: string }) {
-  const list = useInfiniteQuery({
-    queryKey: ["deliveries", id],
-    queryFn: ({ pageParam }) =>
-      ok(
-        api.GET("/api/v1/webhooks/{id}/deliveries", {
-          params: { path: { id }, query: { limit: 20, ...(pageParam ? { cursor: pageParam } : {}) } },
-        }),
-      ),
-    initialPageParam: "",
-    getNextPageParam: (page) => page.next_cursor ?? undefined,
-    refetchInterval: REFRESH_MS,
-  });
-  const items = list.data?.pages.flatMap((page) => page.items) ?? [];
+  const list = usePages(
+    ["deliveries", id],
+    (page) => ok(api.GET("/api/v1/webhooks/{id}/deliveries", { params: { path: { id }, query: { limit: 20, ...page } } })),
+    { refetchInterval: REFRESH_MS },
+  );
   return (
     <>
       <Problem error={list.error} />
-      {list.data && items.length === 0 && <p className="hint">{t.noDeliveries}</p>}
+      {list.items?.length === 0 && <p className="hint">{t.noDeliveries}</p>}
       <ul className="plain deliveries" aria-label={t.deliveries}>
-        {items.map((delivery) => (
+        {list.items?.map((delivery) => (
           <DeliveryRow key={delivery.id} delivery={delivery} />
         ))}
       </ul>

@@ -1,12 +1,10 @@
 import type { Strings } from "./en";
 
 export const de: Strings = {
-  language: "Deutsch",
   loading: "Wird geladen …",
   cancel: "Abbrechen",
   close: "Schließen",
   save: "Speichern",
-  retry: "Noch einmal",
   undo: "Rückgängig",
   delete: "Löschen",
   rename: "Umbenennen",
@@ -87,7 +85,6 @@ export const de: Strings = {
   uploading: "Wird hochgeladen",
   uploadPaused: "Wartet auf den Server",
   uploadFailed: "Nicht hochgeladen",
-  uploadAgain: "Wähle dieselbe Datei noch einmal, um dort weiterzumachen, wo es aufhörte.",
   checking: "Wird geprüft",
   queueFull: "Hochgeladen; die Warteschlange ist voll, wartet auf Platz",
   moreUploads: (n) => `${n} weitere`,
@@ -191,7 +188,6 @@ export const de: Strings = {
   models: "Modelle",
   apiKeys: "API-Schlüssel",
   account: "Konto",
-  appearance: "Aussehen",
   licenses: "Woraus diese Seite gemacht ist, und die Lizenzen",
   theme: "Farben",
   themeAuto: "Wie das System",

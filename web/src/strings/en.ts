@@ -2,12 +2,10 @@
 import type { Delivery, FileItem, User, WebhookEvent } from "../api/client";
 
 export const en = {
-  language: "English",
   loading: "Loading…",
   cancel: "Cancel",
   close: "Close",
   save: "Save",
-  retry: "Try again",
   undo: "Undo",
   delete: "Delete",
   rename: "Rename",
@@ -88,7 +86,6 @@ export const en = {
   uploading: "Uploading",
   uploadPaused: "Waiting for the server",
   uploadFailed: "Not uploaded",
-  uploadAgain: "Choose the same file again to go on where it stopped.",
   checking: "Looking into it",
   queueFull: "Uploaded; the queue is full, waiting for room",
   moreUploads: (n: number) => `${n} more`,
@@ -192,7 +189,6 @@ export const en = {
   models: "Models",
   apiKeys: "API keys",
   account: "Account",
-  appearance: "Look",
   licenses: "What this page is made of, and its licences",
   theme: "Colours",
   themeAuto: "As the system",

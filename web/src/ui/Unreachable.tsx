@@ -1,10 +1,9 @@
-import { useSyncExternalStore } from "react";
-import { isReachable, subscribeToReachability } from "../api/events";
+import { reachable } from "../api/events";
+import { useStore } from "../store";
 import { t } from "../strings";
 
 export function Unreachable() {
-  const reachable = useSyncExternalStore(subscribeToReachability, isReachable);
-  if (reachable) return null;
+  if (useStore(reachable)) return null;
   return (
     <div className="banner" role="alert">
       {t.serverGone}

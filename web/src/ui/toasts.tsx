@@ -1,5 +1,5 @@
 // Short words at the edge of the page, some of which can be taken back.
-import { useSyncExternalStore } from "react";
+import { Store, useStore } from "../store";
 import { t } from "../strings";
 import { Button, IconButton } from "./controls";
 
@@ -9,34 +9,21 @@ interface Toast {
   undo?: (() => void) | undefined;
 }
 
-let toasts: Toast[] = [];
+const toasts = new Store<Toast[]>([]);
 let next = 0;
-const listeners = new Set<() => void>();
-function set(value: Toast[]) {
-  toasts = value;
-  for (const listener of listeners) listener();
-}
-const remove = (id: number) => set(toasts.filter((toast) => toast.id !== id));
+const remove = (id: number) => toasts.set(toasts.get().filter((toast) => toast.id !== id));
 
 export const UNDO_MS = 7000;
 
-// Returns what takes it away early.
-export function toast(text: string, undo?: () => void): () => void {
+export function toast(text: string, undo?: () => void) {
   next += 1;
   const id = next;
-  set([...toasts.slice(-2), { id, text, undo }]);
+  toasts.set([...toasts.get().slice(-2), { id, text, undo }]);
   setTimeout(() => remove(id), UNDO_MS);
-  return () => remove(id);
 }
 
 export function Toasts() {
-  const shown = useSyncExternalStore(
-    (listener) => {
-      listeners.add(listener);
-      return () => listeners.delete(listener);
-    },
-    () => toasts,
-  );
+  const shown = useStore(toasts);
   return (
     <div className="toasts" role="status" aria-live="polite">
       {shown.map((one) => (
