@@ -198,6 +198,29 @@ describe("Page", () => {
     visitor.expected(/net::ERR_/);
   });
 
+  test("UploadGoesOnAfterThePageWasClosed", async () => {
+    const big = path.join(server.folder, "march.wav");
+    execFileSync("ffmpeg", ["-v", "error", "-f", "lavfi", "-i", "sine=220:duration=100", "-ar", "48000", "-ac", "2", big]);
+    const sent: number[] = [];
+    let whole = false;
+    await page.route(/\/parts\/\d+$/, async (route) => {
+      const number = Number(/\d+$/.exec(route.request().url())?.[0]);
+      if (number > 1 && !whole) return; // never comes to an end
+      sent.push(number);
+      await route.continue();
+    });
+    await page.getByTestId("files").setInputFiles(big);
+    await page.getByText(/march\.wav/).waitFor();
+    await page.waitForFunction(() => /8\.4\sMB/.test(document.querySelector(".uploads")?.textContent ?? ""));
+    page.once("dialog", (dialog) => void dialog.accept()); // an upload is on its way: leave nonetheless?
+    await page.reload();
+    whole = true;
+    await page.getByTestId("files").setInputFiles(big);
+    await page.getByRole("link", { name: /march/ }).waitFor({ timeout: 60_000 });
+    await page.unroute(/\/parts\/\d+$/);
+    assert.deepEqual(sent, [1, 2, 3]);
+  });
+
   test("NoComplaintInTheConsoleOfADay", () => {
     assert.deepEqual(visitor.complaints, []);
   });
