@@ -2,11 +2,13 @@
 import assert from "node:assert/strict";
 import { after, before, describe, test } from "node:test";
 import { gzipSync } from "node:zlib";
+import type { Page } from "playwright-core";
 import { enter, recording, Server, Visitor } from "./house.ts";
 
 const WORDS = 60_000;
 const SEGMENT_WORDS = 14;
 const SECONDS = 5 * 3600;
+const TRANSCRIPTIONS = 3000;
 
 // Five hours of three people who talk.
 function longTranscript(id: string) {
@@ -40,6 +42,22 @@ function longTranscript(id: string) {
     turns: segments.map(({ start, end, speaker }) => ({ start, end, speaker })),
     engine: { provider: "local", transcription_model: "whisper-base", diarization_model: "diarization-default" },
   };
+}
+
+// How long the frames took while a page was scrolled down by 240 steps, the longest first.
+async function scroll(page: Page): Promise<number[]> {
+  return page.evaluate(async () => {
+    const longest: number[] = [];
+    let last = performance.now();
+    for (let n = 0; n < 240; n += 1) {
+      window.scrollBy(0, 160);
+      await new Promise(requestAnimationFrame);
+      const now = performance.now();
+      longest.push(now - last);
+      last = now;
+    }
+    return longest.sort((a, b) => b - a);
+  });
 }
 
 describe("Page", () => {
@@ -92,18 +110,7 @@ describe("Page", () => {
     await page.goto(server.address);
     await page.getByRole("link", { name: /endgame/ }).click();
     await page.locator("[data-segment]").first().waitFor();
-    const frames = await page.evaluate(async () => {
-      const longest: number[] = [];
-      let last = performance.now();
-      for (let n = 0; n < 240; n += 1) {
-        window.scrollBy(0, 160);
-        await new Promise(requestAnimationFrame);
-        const now = performance.now();
-        longest.push(now - last);
-        last = now;
-      }
-      return longest.sort((a, b) => b - a);
-    });
+    const frames = await scroll(page);
     console.log(`scrolling: longest frames ${frames.slice(0, 5).map((one) => one.toFixed(0)).join(", ")} ms`);
     await page.locator("[data-segment]").nth(12).getByRole("button", { name: /Edit text/ }).click();
     const area = page.getByLabel("Text of this part");
@@ -124,6 +131,33 @@ describe("Page", () => {
     console.log(`typing: longest delays ${delays.slice(0, 5).map((one) => one.toFixed(0)).join(", ")} ms`);
     assert.ok((frames[0] ?? Infinity) < 50, `a frame of ${frames[0]} ms`);
     assert.ok((delays[0] ?? Infinity) < 50, `a delay of ${delays[0]} ms`);
+    await page.close();
+  });
+
+  test("LibraryOfThousandsStaysFluid", async () => {
+    const page = await visitor.context.newPage();
+    await page.goto(server.address);
+    await page.getByRole("link", { name: /endgame/ }).waitFor();
+    // As a program would that has its recordings read once more, and again.
+    const made = await page.evaluate(async (count) => {
+      const { accessToken } = JSON.parse(localStorage.getItem("hansard.session") ?? "{}") as { accessToken: string };
+      const headers = { Authorization: `Bearer ${accessToken}`, "Content-Type": "application/json" };
+      const { items } = (await (await fetch("api/v1/files", { headers })).json()) as { items: { id: string }[] };
+      let taken = 0;
+      while (taken < count) {
+        const body = JSON.stringify({ file_id: items[0]?.id, title: `Take ${taken + 1}` });
+        const answer = await fetch("api/v1/transcriptions", { method: "POST", headers, body });
+        if (answer.ok) taken += 1;
+        else await new Promise((resolve) => setTimeout(resolve, 100));
+      }
+      return taken;
+    }, TRANSCRIPTIONS);
+    await page.reload();
+    await page.getByRole("link", { name: new RegExp(`Take ${made}`) }).waitFor();
+    const frames = await scroll(page);
+    console.log(`a library of ${made}: longest frames ${frames.slice(0, 5).map((one) => one.toFixed(0)).join(", ")} ms`);
+    assert.ok((await page.locator(".rows > li").count()) < 60, "more rows are drawn than are seen");
+    assert.ok((frames[0] ?? Infinity) < 50, `a frame of ${frames[0]} ms`);
     await page.close();
   });
 });

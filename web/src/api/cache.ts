@@ -1,8 +1,8 @@
 // What the server tells of, put into what was asked of it before.
-import type { InfiniteData, QueryClient } from "@tanstack/react-query";
+import type { InfiniteData, Query, QueryClient } from "@tanstack/react-query";
 import { startFollowing, subscribeToEvents, type ServerEvent } from "./events";
 import { person, session } from "./session";
-import type { Segment, Transcription } from "./client";
+import { api, type Segment, type Transcription } from "./client";
 
 type Page = { items: Transcription[]; next_cursor: string | null };
 
@@ -12,33 +12,51 @@ export const segmentsKey = (id: string) => ["segments", id] as const;
 const LIST_MS = 400;
 const ENDED = new Set<string>(["completed", "failed", "canceled"]);
 
-
 export function followIntoCache(client: QueryClient) {
+  const inLists = { queryKey: ["transcriptions"] };
   let timer: number | undefined;
-  function renewLists() {
+  // All lists, or those that show a part of all: what has changed may belong there no more.
+  let all = false;
+  function renewLists(ofAll: boolean) {
+    all ||= ofAll;
     // Many things happen at once when a folder is dropped.
     timer ??= window.setTimeout(() => {
+      const isPart = ({ queryKey }: Query) => (queryKey[1] as { status?: string } | undefined)?.status !== "";
+      void client.invalidateQueries({ ...inLists, ...(all ? {} : { predicate: isPart }) });
       timer = undefined;
-      void client.invalidateQueries({ queryKey: ["transcriptions"] });
+      all = false;
     }, LIST_MS);
   }
 
-  // Progress is told apart from states, and may come after the last of them.
-  const progressed = (old: Transcription, part: Partial<Transcription>): Transcription =>
-    ENDED.has(old.status) && (part.attempt ?? 0) <= old.attempt ? old : { ...old, ...part };
+  const has = (id: string, list: InfiniteData<Page> | undefined) => list?.pages.some((page) => page.items.some((item) => item.id === id));
 
-  function patch(id: string, part: Partial<Transcription>) {
-    client.setQueryData<Transcription>(["transcription", id], (old) => old && progressed(old, part));
-    client.setQueriesData<InfiniteData<Page>>({ queryKey: ["transcriptions"] }, (old) => {
-      if (!old?.pages.some((page) => page.items.some((item) => item.id === id))) return old;
+  function change(id: string, by: (old: Transcription) => Transcription) {
+    client.setQueryData<Transcription>(["transcription", id], (old) => old && by(old));
+    client.setQueriesData<InfiniteData<Page>>(inLists, (old) => {
+      if (!old || !has(id, old)) return old;
       return {
         ...old,
-        pages: old.pages.map((page) => ({
-          ...page,
-          items: page.items.map((item) => (item.id === id ? progressed(item, part) : item)),
-        })),
+        pages: old.pages.map((page) => ({ ...page, items: page.items.map((item) => (item.id === id ? by(item) : item)) })),
       };
     });
+  }
+
+  // Progress is told apart from states, and may come after the last of them.
+  function progress(id: string, part: Partial<Transcription>) {
+    change(id, (old) => (ENDED.has(old.status) && (part.attempt ?? 0) <= old.attempt ? old : { ...old, ...part }));
+  }
+
+  // Asks for the one that changed, not for thousands that did not.
+  async function renew(id: string, gone: boolean) {
+    if (gone || !client.getQueriesData<InfiniteData<Page>>(inLists).some(([, list]) => has(id, list))) {
+      void client.invalidateQueries({ queryKey: ["transcription", id] });
+      renewLists(true);
+      return;
+    }
+    const { data } = await api.GET("/api/v1/transcriptions/{id}", { params: { path: { id } } }).catch(() => ({ data: undefined }));
+    // Answers may overtake each other.
+    if (data) change(id, (old) => (data.updated_at >= old.updated_at ? data : old));
+    renewLists(!data);
   }
 
   function take({ name, data }: ServerEvent) {
@@ -48,7 +66,7 @@ export function followIntoCache(client: QueryClient) {
       return;
     }
     if (name === "transcription.progress") {
-      patch(data.id, {
+      progress(data.id, {
         status: "processing",
         progress: data.progress as number,
         progress_stage: data.stage as Transcription["progress_stage"],
@@ -64,9 +82,8 @@ export function followIntoCache(client: QueryClient) {
         return { attempt, segments: [...before, segment] };
       });
     } else if (name.startsWith("transcription.")) {
-      void client.invalidateQueries({ queryKey: ["transcription", data.id] });
       if (name === "transcription.updated") void client.invalidateQueries({ queryKey: ["transcript", data.id] });
-      renewLists();
+      void renew(data.id, name === "transcription.deleted");
     } else if (name.startsWith("file.")) {
       void client.invalidateQueries({ queryKey: ["files"] });
     } else if (name.startsWith("model.")) {

@@ -1,7 +1,7 @@
 // One recording of the library.
 import { useQueryClient } from "@tanstack/react-query";
 import { Link } from "@tanstack/react-router";
-import { useState } from "react";
+import { memo, useState } from "react";
 import { api, ok, type Transcription } from "../api/client";
 import { clock, date, languageName, percent, roughly } from "../format";
 import { t } from "../strings";
@@ -9,7 +9,7 @@ import { Bar, IconButton, Menu, MenuItem } from "../ui/controls";
 import { Rename } from "../ui/Rename";
 import { deleteTranscription } from "./deleting";
 
-export function Row({ item }: { item: Transcription }) {
+export const Row = memo(function Row({ item }: { item: Transcription }) {
   const client = useQueryClient();
   const [renaming, setRenaming] = useState(false);
   const running = item.status === "queued" || item.status === "processing";
@@ -47,10 +47,10 @@ export function Row({ item }: { item: Transcription }) {
           {t.delete}
         </MenuItem>
       </Menu>
-      <RenameTranscription item={item} open={renaming} onClose={() => setRenaming(false)} />
+      {renaming && <RenameTranscription item={item} open onClose={() => setRenaming(false)} />}
     </div>
   );
-}
+});
 
 export function RenameTranscription({ item, open, onClose }: { item: Transcription; open: boolean; onClose: () => void }) {
   const client = useQueryClient();
