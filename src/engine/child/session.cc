@@ -18,6 +18,7 @@
 #include "base/log.h"
 #include "base/seam.h"
 #include "engine/child/diarize/diarizer.h"
+#include "engine/child/kernels/kernels.h"
 #include "engine/child/speech/speech.h"
 #include "engine/child/whisper/transcriber.h"
 #include "engine/serialize.h"
@@ -27,10 +28,13 @@ namespace {
 
 namespace bj = json::bj;
 
-// Names program and libraries in what the parent keeps: results of another build are not taken up.
-constexpr std::string_view kBuild =
-    "hansard-engine " HANSARD_VERSION " ctranslate2 " HANSARD_CTRANSLATE2_VERSION
-    " onnxruntime " HANSARD_ONNXRUNTIME_VERSION;
+// Names program, libraries and arithmetic in what the parent keeps: results of another build are not taken
+// up.
+std::string build_name() {
+  return fmt::format("hansard-engine {} ctranslate2 {} onnxruntime {}{}", HANSARD_VERSION,
+                     HANSARD_CTRANSLATE2_VERSION, HANSARD_ONNXRUNTIME_VERSION,
+                     kernels::supported() ? " kernels 1" : "");
+}
 
 // Progress is sent at most so often; a call of the model may report much more.
 constexpr auto kProgressInterval = std::chrono::milliseconds(100);
@@ -143,7 +147,7 @@ class Session {
                           {"device", name(resolved_.device)},
                           {"device_note", resolved_.note},
                           {"compute_type", name(resolved_.compute_type)},
-                          {"build", kBuild}});
+                          {"build", build_name()}});
   }
 
   Result<void> load(Message& message) {

@@ -154,9 +154,11 @@ class ProcessProvider : public Provider {
   }
 
   // Which GPUs there are, where their libraries lie, and where the driver keeps the code it compiles for a
-  // GPU newer than the library: without that it compiles for 14 s at each start.
-  void add_gpu_environment(std::vector<std::string>& environment) const {
-    for (const char* name : {"CUDA_VISIBLE_DEVICES", "CUDA_DEVICE_ORDER", "LD_LIBRARY_PATH"}) {
+  // GPU newer than the library: without that it compiles for 14 s at each start. And what a processor may be
+  // taken for, CTranslate2's own switch.
+  void add_device_environment(std::vector<std::string>& environment) const {
+    for (const char* name :
+         {"CUDA_VISIBLE_DEVICES", "CUDA_DEVICE_ORDER", "LD_LIBRARY_PATH", "CT2_FORCE_CPU_ISA"}) {
       if (const char* value = std::getenv(name)) environment.push_back(fmt::format("{}={}", name, value));
     }
     if (!options_.gpu_code_folder.empty()) {
@@ -172,7 +174,7 @@ class ProcessProvider : public Provider {
     // Threads that wait must not spin: beside other work they would take its time.
     child.environment = {"LC_ALL=C.UTF-8", "GLIBC_TUNABLES=glibc.malloc.hugetlb=1",
                          "OMP_WAIT_POLICY=PASSIVE"};
-    add_gpu_environment(child.environment);
+    add_device_environment(child.environment);
     child.descriptors = {{3, theirs.get()}};
     if (log::level() <= log::Level::debug) child.descriptors.emplace_back(2, STDERR_FILENO);
     child.limits.nice = kNice;

@@ -1,7 +1,6 @@
 #include "engine/child/whisper/decoder.h"
 
 #include <algorithm>
-#include <map>
 
 #include "engine/child/whisper/pieces.h"
 #include "engine/child/whisper/strategy.h"
@@ -37,22 +36,17 @@ std::vector<int> Decoder::prompt_for(const Passage& passage, const TranscribeOpt
   return prompt;
 }
 
-// Encodings of one length at a time, since a batch has one.
 Result<void> Decoder::decode_first(std::span<const Passage> passages, const TranscribeOptions& options,
                                    int beam_size, std::vector<Decoded>& results, std::stop_token stop) {
-  std::map<int, std::vector<size_t>> by_frames;
-  for (size_t i = 0; i < passages.size(); ++i) by_frames[frames_for(passages[i].pieces)].push_back(i);
-  for (const auto& [frames, indices] : by_frames) {
-    if (stop.stop_requested()) return fail(ErrorCode::canceled, "Canceled.");
-    std::vector<EncodingPtr> encodings;
-    std::vector<std::vector<int>> prompts;
-    for (const size_t i : indices) {
-      encodings.push_back(results[i].encoding);
-      prompts.push_back(prompt_for(passages[i], options));
-    }
-    std::vector<Hypothesis> hypotheses = TRY(model_.generate(encodings, prompts, {.beam_size = beam_size}));
-    for (size_t k = 0; k < indices.size(); ++k) results[indices[k]].hypothesis = std::move(hypotheses[k]);
+  if (stop.stop_requested()) return fail(ErrorCode::canceled, "Canceled.");
+  std::vector<EncodingPtr> encodings;
+  std::vector<std::vector<int>> prompts;
+  for (size_t i = 0; i < passages.size(); ++i) {
+    encodings.push_back(results[i].encoding);
+    prompts.push_back(prompt_for(passages[i], options));
   }
+  std::vector<Hypothesis> hypotheses = TRY(model_.generate(encodings, prompts, {.beam_size = beam_size}));
+  for (size_t i = 0; i < results.size(); ++i) results[i].hypothesis = std::move(hypotheses[i]);
   return {};
 }
 

@@ -1,13 +1,17 @@
 // What the decoder made of a window, and what is to be thought of it.
 #pragma once
 
+#include <memory>
 #include <span>
 #include <vector>
 
 namespace hansard::engine::whisper {
 
+struct Attention;
+
 struct Hypothesis {
-  std::vector<int> tokens;  // text tokens
+  std::vector<int> tokens;                     // text tokens
+  std::shared_ptr<const Attention> attention;  // where the model keeps it
   double average_log_probability = 0;
   double no_speech_probability = 0;
 };

@@ -1,337 +1,45 @@
 #include "engine/child/whisper/model.h"
 
-#include <sys/stat.h>
-
 #include <algorithm>
-#include <cmath>
-#include <future>
-#include <istream>
 #include <new>
-#include <streambuf>
 
-#include <ctranslate2/logging.h>
-#include <ctranslate2/models/whisper.h>
-#include <ctranslate2/ops/concat.h>
 #include <fmt/format.h>
 
-#include "base/file.h"
+#include "engine/child/kernels/kernels.h"
 #include "engine/child/whisper/strategy.h"
 
 namespace hansard::engine::whisper {
-namespace {
 
-namespace ct2 = ctranslate2;
-
-// Reads a file by its descriptor, from its start and whatever the descriptor's own position. The loader takes
-// headers in small reads and weights in large ones, and looks for the end before each.
-class DescriptorBuffer final : public std::streambuf {
- public:
-  explicit DescriptorBuffer(int fd) : fd_(fd), buffer_(64 << 10) {
-    struct stat status{};
-    if (::fstat(fd, &status) == 0) size_ = status.st_size;
-  }
-
- protected:
-  int_type underflow() override {
-    const int64_t count = std::min<int64_t>(std::ssize(buffer_), size_ - read_);
-    if (count <= 0) return traits_type::eof();
-    if (!read_next(buffer_.data(), count)) return traits_type::eof();
-    setg(buffer_.data(), buffer_.data(), buffer_.data() + count);
-    return traits_type::to_int_type(*gptr());
-  }
-
-  std::streamsize xsgetn(char* to, std::streamsize count) override {
-    const std::streamsize buffered = std::min<std::streamsize>(count, egptr() - gptr());
-    std::copy_n(gptr(), buffered, to);
-    setg(eback(), gptr() + buffered, egptr());
-    const std::streamsize direct = std::min<std::streamsize>(count - buffered, size_ - read_);
-    if (direct <= 0) return buffered;
-    return read_next(to + buffered, direct) ? buffered + direct : buffered;
-  }
-
-  pos_type seekoff(off_type offset, std::ios_base::seekdir from, std::ios_base::openmode mode) override {
-    const int64_t here = read_ - (egptr() - gptr());
-    const int64_t base = from == std::ios_base::beg ? 0 : from == std::ios_base::cur ? here : size_;
-    return base + offset == here ? pos_type(here) : seekpos(base + offset, mode);
-  }
-
-  pos_type seekpos(pos_type position, std::ios_base::openmode /*mode*/) override {
-    const int64_t target = position;
-    if (target < 0 || target > size_) return pos_type(off_type(-1));
-    read_ = target;
-    setg(buffer_.data(), buffer_.data(), buffer_.data());
-    return position;
-  }
-
- private:
-  bool read_next(char* to, int64_t count) {
-    const auto bytes = std::as_writable_bytes(std::span(to, static_cast<size_t>(count)));
-    if (!read_at(fd_, static_cast<uint64_t>(read_), bytes)) return false;
-    read_ += count;
-    return true;
-  }
-
-  int fd_;
-  int64_t size_ = 0;
-  int64_t read_ = 0;  // the file's position after the buffer
-  std::vector<char> buffer_;
-};
-
-class DescriptorStream final : public std::istream {
- public:
-  explicit DescriptorStream(int fd) : std::istream(nullptr), buffer_(fd) { rdbuf(&buffer_); }
-
- private:
-  DescriptorBuffer buffer_;
-};
-
-class DescriptorReader final : public ct2::models::ModelReader {
- public:
-  explicit DescriptorReader(const ModelFiles& files) : files_(files) {}
-  std::string get_model_id() const override { return files_.id; }
-  std::unique_ptr<std::istream> get_file(const std::string& name, bool /*binary*/) override {
-    const int fd = files_.fd(name);
-    if (fd < 0) return nullptr;
-    return std::make_unique<DescriptorStream>(fd);
-  }
-
- private:
-  const ModelFiles& files_;
-};
-
-ct2::ComputeType compute_type_of(ComputeType type, Device device) {
-  switch (type) {
-    case ComputeType::float32:
-      return ct2::ComputeType::FLOAT32;
-    case ComputeType::float16:
-      return ct2::ComputeType::FLOAT16;
-    case ComputeType::automatic:
-    case ComputeType::int8:
-      break;
-  }
-  return device == Device::cuda ? ct2::ComputeType::INT8_FLOAT16 : ct2::ComputeType::INT8_FLOAT32;
-}
-
-std::vector<size_t> to_ids(std::span<const int> tokens) {
-  return {tokens.begin(), tokens.end()};
-}
-
-// Runs `call`, which uses CTranslate2, and turns what it throws into our errors.
-template <typename Call>
-auto guarded(std::string_view what, const Call& call) -> Result<decltype(call())> {
-  try {
-    return call();
-  } catch (const std::bad_alloc&) {
-    return fail(ErrorCode::out_of_memory, fmt::format("There is not enough memory for {}.", what));
-  } catch (const std::exception& error) {
-    if (std::string_view(error.what()).find("out of memory") != std::string_view::npos) {
-      return fail(ErrorCode::out_of_memory, fmt::format("There is not enough memory for {}.", what),
-                  error.what());
-    }
-    return fail(ErrorCode::internal, fmt::format("The model failed at {}.", what), error.what());
-  }
-}
-
-}  // namespace
-
-struct Encoding {
-  ct2::StorageView output;
-  int64_t positions() const { return output.dim(1); }
-};
-
-namespace {
-
-// The tensor of an encoding without copying it; calls of CTranslate2 take it by value and only read it.
-ct2::StorageView view_of(const Encoding& encoding) {
-  auto& output = const_cast<ct2::StorageView&>(encoding.output);
-  ct2::StorageView view(output.dtype(), output.device());
-  view.view(output.buffer(), output.shape());
-  return view;
-}
-
-ct2::StorageView stacked(std::span<const EncodingPtr> encodings) {
-  if (encodings.size() == 1) return view_of(*encodings[0]);
-  std::vector<const ct2::StorageView*> parts;
-  for (const EncodingPtr& encoding : encodings) parts.push_back(&encoding->output);
-  ct2::StorageView all(parts[0]->dtype(), parts[0]->device());
-  ct2::ops::Concat(0)(parts, all);
-  return all;
-}
-
-Hypothesis to_hypothesis(const ct2::models::WhisperGenerationResult& result) {
-  Hypothesis hypothesis;
-  if (!result.sequences_ids.empty()) {
-    hypothesis.tokens.assign(result.sequences_ids[0].begin(), result.sequences_ids[0].end());
-  }
-  // The score is a mean over the tokens; the end token counts too.
-  const double count = static_cast<double>(hypothesis.tokens.size());
-  const double score = result.scores.empty() ? 0 : static_cast<double>(result.scores[0]);
-  hypothesis.average_log_probability = score * count / (count + 1);
-  hypothesis.no_speech_probability = static_cast<double>(result.no_speech_prob);
-  return hypothesis;
-}
-
-// Of each token: from where the path through the attention enters its row to where it enters the next one.
-std::vector<TokenTime> to_times(const ct2::models::WhisperAlignmentResult& result, double seconds) {
-  const size_t count = result.text_token_probs.size();
-  std::vector<double> starts(count + 1, seconds);
-  std::vector<bool> seen(count + 1);
-  for (const auto& [row, position] : result.alignments) {
-    const size_t token = static_cast<size_t>(row);
-    if (token > count || seen[token]) continue;
-    seen[token] = true;
-    starts[token] = std::min(seconds, static_cast<double>(position) * strategy::kAlignmentSeconds);
-  }
-  std::vector<TokenTime> times;
-  for (size_t i = 0; i < count; ++i) times.push_back({starts[i], starts[i + 1], result.text_token_probs[i]});
-  return times;
-}
-
-}  // namespace
-
-struct Model::State {
-  std::shared_ptr<const ct2::models::Model> model;
-  std::unique_ptr<ct2::models::Whisper> pool;
-  int threads = 1;
-
-  size_t lanes() const { return pool->num_replicas(); }
-
-  // Runs `work(replica, i)` for i in [0, count) on the pool, and gives the results in order. With fewer
-  // pieces of work than threads, each piece gets several.
-  template <typename T, typename Work>
-  std::vector<T> run(size_t count, const Work& work) {
-    const size_t share = std::max<size_t>(1, static_cast<size_t>(threads) / std::max<size_t>(1, count));
-    std::vector<std::future<T>> futures;
-    for (size_t i = 0; i < count; ++i) {
-      futures.push_back(pool->post<T>([&work, i, share](ct2::models::WhisperReplica& replica) {
-        ct2::set_num_threads(share);
-        return work(replica, i);
-      }));
-    }
-    // All must be done before `work` and what it refers to go away, even where one threw.
-    for (auto& future : futures) future.wait();
-    std::vector<T> results;
-    for (auto& future : futures) results.push_back(future.get());
-    return results;
-  }
-};
-
-Model::Model(std::unique_ptr<State> state) : state_(std::move(state)) {}
-Model::~Model() = default;
-
-Result<std::unique_ptr<Model>> Model::load(const ModelFiles& files, Device device, ComputeType compute_type,
-                                           int threads) {
-  ct2::set_log_level(ct2::LogLevel::Off);
+Result<std::unique_ptr<Model>> Model::load(const ModelFiles& files, const Tokenizer& tokenizer, Device device,
+                                           ComputeType compute_type, int threads) {
   for (const char* name : {"model.bin", "config.json"}) {
     if (files.fd(name) >= 0) continue;
     return fail(ErrorCode::model_corrupt, fmt::format("The model {} has no file {}.", files.id, name));
   }
-  try {
-    auto state = std::make_unique<State>();
-    state->threads = threads;
-    ct2::set_num_threads(static_cast<size_t>(threads));
-    DescriptorReader reader(files);
-    const auto ct2_device = device == Device::cuda ? ct2::Device::CUDA : ct2::Device::CPU;
-    state->model = ct2::models::Model::load(reader, ct2_device, 0, compute_type_of(compute_type, device));
-    if (dynamic_cast<const ct2::models::WhisperModel*>(state->model.get()) == nullptr) {
-      return fail(ErrorCode::model_unavailable,
-                  fmt::format("The model {} is not a Whisper model.", files.id));
-    }
-    const size_t lanes = device == Device::cuda ? 1 : static_cast<size_t>(threads);
-    ct2::ReplicaPoolConfig config;
-    config.num_threads_per_replica = 1;
-    config.max_queued_batches = -1;
-    state->pool = std::make_unique<ct2::models::Whisper>(
-        std::vector<std::shared_ptr<const ct2::models::Model>>(lanes, state->model), config);
-    return std::unique_ptr<Model>(new Model(std::move(state)));
-  } catch (const std::bad_alloc&) {
-    return fail(ErrorCode::out_of_memory,
-                fmt::format("There is not enough memory for the model {}.", files.id));
-  } catch (const std::exception& error) {
-    return fail(ErrorCode::model_corrupt, fmt::format("The model {} is damaged.", files.id), error.what());
+  if (device == Device::cpu && compute_type == ComputeType::int8 && kernels::supported()) {
+    std::unique_ptr<Model> model = TRY(load_with_kernels(files, tokenizer, threads));
+    if (model != nullptr) return model;
   }
+  return load_with_ctranslate2(files, device, compute_type, threads);
 }
 
-bool Model::multilingual() const {
-  return state_->pool->is_multilingual();
-}
-int Model::bands() const {
-  return static_cast<int>(state_->pool->n_mels());
-}
-int Model::lanes() const {
-  return static_cast<int>(state_->lanes());
-}
-
-Result<std::vector<EncodingPtr>> Model::encode(std::span<const Features> windows) {
-  return guarded("encoding", [&] {
-    return state_->run<EncodingPtr>(windows.size(), [&](ct2::models::WhisperReplica& replica, size_t i) {
-      const ct2::dim_t frames = windows[i].frames;
-      auto* values = const_cast<float*>(windows[i].values.data());
-      ct2::StorageView features({1, std::ssize(windows[i].values) / frames, frames}, values);
-      return std::make_shared<const Encoding>(replica.encode(std::move(features), false));
-    });
-  });
+std::vector<TokenTime> token_times(std::span<const int> first_positions, std::span<const float> probabilities,
+                                   double seconds) {
+  const auto time = [&](size_t i) {
+    if (i >= first_positions.size() || first_positions[i] < 0) return seconds;
+    return std::min(seconds, first_positions[i] * strategy::kAlignmentSeconds);
+  };
+  std::vector<TokenTime> times;
+  for (size_t i = 0; i < probabilities.size(); ++i) times.push_back({time(i), time(i + 1), probabilities[i]});
+  return times;
 }
 
-Result<std::vector<Hypothesis>> Model::generate(std::span<const EncodingPtr> windows,
-                                                std::span<const std::vector<int>> prompts,
-                                                const Search& search) {
-  ct2::models::WhisperOptions options;
-  options.beam_size = static_cast<size_t>(search.beam_size);
-  options.repetition_penalty = search.repetition_penalty;
-  options.max_length = strategy::kMaxLength;
-  options.return_scores = true;
-  options.return_no_speech_prob = true;
-  return guarded("decoding", [&] {
-    // Even parts, one for each lane.
-    const size_t parts = std::min(state_->lanes(), windows.size());
-    const auto begin = [&](size_t part) { return windows.size() * part / std::max<size_t>(1, parts); };
-    const auto results =
-        state_->run<std::vector<Hypothesis>>(parts, [&](ct2::models::WhisperReplica& replica, size_t part) {
-          std::vector<std::vector<size_t>> ids;
-          for (size_t i = begin(part); i < begin(part + 1); ++i) ids.push_back(to_ids(prompts[i]));
-          std::vector<Hypothesis> hypotheses;
-          const auto batch = windows.subspan(begin(part), begin(part + 1) - begin(part));
-          for (const auto& result : replica.generate(stacked(batch), ids, options)) {
-            hypotheses.push_back(to_hypothesis(result));
-          }
-          return hypotheses;
-        });
-    std::vector<Hypothesis> all;
-    for (const auto& part : results) all.insert(all.end(), part.begin(), part.end());
-    return all;
-  });
-}
-
-Result<std::vector<std::vector<TokenTime>>> Model::align(std::span<const Alignment> windows) {
-  return guarded("alignment", [&] {
-    return state_->run<std::vector<TokenTime>>(
-        windows.size(), [&](ct2::models::WhisperReplica& replica, size_t i) -> std::vector<TokenTime> {
-          const Alignment& window = windows[i];
-          if (window.tokens.empty()) return {};
-          // A pair of frames is one position; there must be one at least.
-          const int64_t frames = std::llround(std::ceil(window.seconds * 100));
-          const size_t looked_at =
-              static_cast<size_t>(std::clamp<int64_t>(frames, 2, 2 * window.encoding->positions()));
-          const auto results = replica.align(view_of(*window.encoding), to_ids(window.start),
-                                             {to_ids(window.tokens)}, {looked_at}, strategy::kMedianWidth);
-          return to_times(results.at(0), window.seconds);
-        });
-  });
-}
-
-Result<std::vector<Model::Languages>> Model::detect_language(std::span<const EncodingPtr> windows) {
-  return guarded("language detection", [&] {
-    return state_->run<Languages>(windows.size(), [&](ct2::models::WhisperReplica& replica, size_t i) {
-      const auto results = replica.detect_language(view_of(*windows[i]));
-      Languages languages;
-      for (const auto& [token, probability] : results.at(0)) {
-        // "<|en|>"
-        languages.emplace_back(token.substr(2, token.size() - 4), probability);
-      }
-      return languages;
-    });
-  });
+Error failure(std::string_view what, const std::exception& error) {
+  const bool memory = dynamic_cast<const std::bad_alloc*>(&error) != nullptr ||
+                      std::string_view(error.what()).find("out of memory") != std::string_view::npos;
+  if (memory)
+    return {ErrorCode::out_of_memory, fmt::format("There is not enough memory for {}.", what), error.what()};
+  return {ErrorCode::internal, fmt::format("The model failed at {}.", what), error.what()};
 }
 
 }  // namespace hansard::engine::whisper

@@ -1,5 +1,5 @@
-// Whisper's network on CTranslate2, loaded from descriptors: features to encodings, encodings to tokens,
-// times and languages. CTranslate2 seeds its generator once per thread, so nothing here samples.
+// Whisper's network, loaded from descriptors: features to encodings, encodings to tokens, times and
+// languages. Nothing here samples: what is decoded again must come out the same.
 #pragma once
 
 #include <memory>
@@ -9,6 +9,7 @@
 #include <vector>
 
 #include "engine/child/whisper/hypothesis.h"
+#include "engine/child/whisper/tokenizer.h"
 #include "engine/child/whisper/words.h"
 #include "engine/model_files.h"
 #include "engine/types.h"
@@ -21,8 +22,10 @@ struct Features {
   int frames = 0;
 };
 
-// What the encoder makes of a window; a tensor of CTranslate2, of frames / 2 positions.
-struct Encoding;
+// What the encoder makes of a window, as the model at hand keeps it.
+struct Encoding {
+  virtual ~Encoding() = default;
+};
 // Shared: a cache of recent windows may hold it too.
 using EncodingPtr = std::shared_ptr<const Encoding>;
 
@@ -34,41 +37,61 @@ struct Search {
 // One call at a time. Errors of all calls: out_of_memory, internal.
 class Model {
  public:
-  // `threads` and `device` are resolved. Errors: model_corrupt, model_unavailable (not a Whisper model),
-  // out_of_memory.
-  static Result<std::unique_ptr<Model>> load(const ModelFiles& files, Device device, ComputeType compute_type,
-                                             int threads);
-  ~Model();
+  // `threads` and `device` are resolved. In int8 on a processor with AVX-512 VNNI by our own kernels
+  // (network.h), else by CTranslate2. `tokenizer` must outlive it. Errors: model_corrupt, model_unavailable
+  // (not a Whisper model), out_of_memory.
+  static Result<std::unique_ptr<Model>> load(const ModelFiles& files, const Tokenizer& tokenizer,
+                                             Device device, ComputeType compute_type, int threads);
+  virtual ~Model() = default;
 
-  bool multilingual() const;
-  int bands() const;
-  int lanes() const;  // windows that are computed at once
+  virtual bool multilingual() const = 0;
+  virtual int bands() const = 0;
+  virtual int lanes() const = 0;  // windows that are computed at once
 
   // Any number of windows, in parallel where there are threads.
-  Result<std::vector<EncodingPtr>> encode(std::span<const Features> windows);
+  virtual Result<std::vector<EncodingPtr>> encode(std::span<const Features> windows) = 0;
 
-  // Windows whose encodings have the same number of positions and whose prompts have the same length.
-  Result<std::vector<Hypothesis>> generate(std::span<const EncodingPtr> windows,
-                                           std::span<const std::vector<int>> prompts, const Search& search);
+  // Windows whose prompts have the same length.
+  virtual Result<std::vector<Hypothesis>> generate(std::span<const EncodingPtr> windows,
+                                                   std::span<const std::vector<int>> prompts,
+                                                   const Search& search) = 0;
 
   // One time for each token, from the pattern of attention. `start` is the prompt without <|notimestamps|>,
   // `seconds` of the window are looked at.
   struct Alignment {
     EncodingPtr encoding;
     std::vector<int> start;
-    std::vector<int> tokens;
+    const Hypothesis* hypothesis = nullptr;
     double seconds = 0;
   };
-  Result<std::vector<std::vector<TokenTime>>> align(std::span<const Alignment> windows);
+  virtual Result<std::vector<std::vector<TokenTime>>> align(std::span<const Alignment> windows) = 0;
 
   // Languages by falling probability, as codes. Multilingual models only.
   using Languages = std::vector<std::pair<std::string, float>>;
-  Result<std::vector<Languages>> detect_language(std::span<const EncodingPtr> windows);
-
- private:
-  struct State;
-  explicit Model(std::unique_ptr<State> state);
-  std::unique_ptr<State> state_;
+  virtual Result<std::vector<Languages>> detect_language(std::span<const EncodingPtr> windows) = 0;
 };
+
+// The two, each where the other is not wanted: tests compare them. The second ends the process on a processor
+// that kernels::supported() refuses; it gives nothing for models that are not made as the kernels are.
+Result<std::unique_ptr<Model>> load_with_ctranslate2(const ModelFiles& files, Device device,
+                                                     ComputeType compute_type, int threads);
+Result<std::unique_ptr<Model>> load_with_kernels(const ModelFiles& files, const Tokenizer& tokenizer,
+                                                 int threads);
+
+// What one of them made of `seconds` of a window: the position of the encoder where each token begins, and
+// one for the end of the text; and each token's probability.
+std::vector<TokenTime> token_times(std::span<const int> first_positions, std::span<const float> probabilities,
+                                   double seconds);
+
+Error failure(std::string_view what, const std::exception& error);
+// Runs `call`, and turns what it throws into our errors; `what` as in "The model failed at decoding."
+template <typename Call>
+auto guarded(std::string_view what, const Call& call) -> Result<decltype(call())> {
+  try {
+    return call();
+  } catch (const std::exception& error) {
+    return fail(failure(what, error));
+  }
+}
 
 }  // namespace hansard::engine::whisper

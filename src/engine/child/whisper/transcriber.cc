@@ -26,8 +26,8 @@ class LocalTranscriber final : public Transcriber {
  public:
   LocalTranscriber(std::unique_ptr<Model> model, std::unique_ptr<Tokenizer> tokenizer, const Prompts& prompts,
                    const Resolved& resolved)
-      : model_(std::move(model)),
-        tokenizer_(std::move(tokenizer)),
+      : tokenizer_(std::move(tokenizer)),
+        model_(std::move(model)),
         prompts_(prompts),
         encoder_(*model_),
         resolved_(resolved) {}
@@ -86,8 +86,8 @@ class LocalTranscriber final : public Transcriber {
     return tokenizer_->language(language).has_value();
   }
 
-  std::unique_ptr<Model> model_;
   std::unique_ptr<Tokenizer> tokenizer_;
+  std::unique_ptr<Model> model_;
   Prompts prompts_;
   Encoder encoder_;
   Resolved resolved_;
@@ -116,7 +116,8 @@ Result<std::unique_ptr<Transcriber>> Transcriber::load(const ModelFiles& files,
   const int threads = options.threads > 0 ? options.threads : physical_cores();
   const std::string vocabulary = TRY(files.read("tokenizer.json"));
   auto tokenizer = std::make_unique<Tokenizer>(TRY(Tokenizer::parse(vocabulary)));
-  std::unique_ptr<Model> model = TRY(Model::load(files, resolved.device, resolved.compute_type, threads));
+  std::unique_ptr<Model> model =
+      TRY(Model::load(files, *tokenizer, resolved.device, resolved.compute_type, threads));
   const Prompts prompts = TRY(Prompts::make(*tokenizer, model->multilingual()));
   return std::make_unique<LocalTranscriber>(std::move(model), std::move(tokenizer), prompts, resolved);
 }

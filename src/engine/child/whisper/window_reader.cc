@@ -57,7 +57,7 @@ Result<void> WindowReader::read_parts(const Pcm& pcm, std::span<Part* const> par
     if (part.dropped || part.decoded.hypothesis.tokens.empty()) continue;
     heard.push_back(&part);
     alignments.push_back({part.decoded.encoding, prompts_.start(part.passage.language, options.task),
-                          part.decoded.hypothesis.tokens, seconds_of(part.passage.pieces)});
+                          &part.decoded.hypothesis, seconds_of(part.passage.pieces)});
   }
   if (stop.stop_requested()) return fail(ErrorCode::canceled, "Canceled.");
   const std::vector<std::vector<TokenTime>> times = TRY(model_.align(alignments));

@@ -1,0 +1,279 @@
+// Each kernel against the same in plain float.
+#include "engine/child/kernels/kernels.h"
+
+#include <cmath>
+#include <random>
+#include <vector>
+
+#include <gtest/gtest.h>
+
+#include "engine/child/kernels/buffer.h"
+
+namespace hansard::engine::kernels {
+namespace {
+
+using Matrix = std::vector<float>;  // row-major
+
+class Kernels : public testing::Test {
+ protected:
+  void SetUp() override {
+    if (!supported()) GTEST_SKIP() << "this processor has no AVX-512 VNNI";
+  }
+
+  Matrix random(int rows, int columns, float scale = 1) {
+    std::normal_distribution<float> values(0, scale);
+    Matrix matrix(static_cast<size_t>(rows * columns));
+    for (float& value : matrix) value = values(engine_);
+    return matrix;
+  }
+
+  std::mt19937 engine_{7};
+};
+
+// a [rows][inner] times b [columns][inner], transposed.
+Matrix product(const Matrix& a, const Matrix& b, int rows, int columns, int inner) {
+  Matrix out(static_cast<size_t>(rows * columns));
+  for (int i = 0; i < rows; ++i) {
+    for (int j = 0; j < columns; ++j) {
+      double sum = 0;
+      for (int k = 0; k < inner; ++k) {
+        sum += static_cast<double>(a[static_cast<size_t>(i * inner + k)]) *
+               static_cast<double>(b[static_cast<size_t>(j * inner + k)]);
+      }
+      out[static_cast<size_t>(i * columns + j)] = static_cast<float>(sum);
+    }
+  }
+  return out;
+}
+
+// The root of the mean square of the difference, by that of what is expected.
+double relative_error(const Matrix& found, const Matrix& expected) {
+  EXPECT_EQ(found.size(), expected.size());
+  double error = 0;
+  double size = 0;
+  for (size_t i = 0; i < expected.size(); ++i) {
+    error += std::pow(static_cast<double>(found[i] - expected[i]), 2);
+    size += std::pow(static_cast<double>(expected[i]), 2);
+  }
+  return std::sqrt(error / size);
+}
+
+struct Packed {
+  Packed(const Matrix& rows, const Matrix& bias, int outputs, int inputs)
+      : values(static_cast<size_t>(padded(outputs, kPanel) * inputs)),
+        scales(static_cast<size_t>(padded(outputs, kPanel))),
+        biases(scales.size()),
+        weights{values.data(), scales.data(), biases.data(), outputs, inputs} {
+    std::fill_n(biases.data(), biases.size(), 0.0F);
+    std::copy(bias.begin(), bias.end(), biases.data());
+    for (int first = 0; first < outputs; first += kPanel) {
+      pack(rows.data() + first * inputs, first, std::min(kPanel, outputs - first), weights);
+    }
+  }
+  Buffer<uint8_t> values;
+  Buffer<float> scales, biases;
+  Weights weights;
+};
+
+struct Quantized {
+  Quantized(int count, int columns)
+      : values(static_cast<size_t>(count * columns)),
+        scales(static_cast<size_t>(count)),
+        sums(scales.size()),
+        rows{values.data(), scales.data(), sums.data(), columns} {}
+  Buffer<int8_t> values;
+  Buffer<float> scales;
+  Buffer<int32_t> sums;
+  Rows rows;
+};
+
+double gelu(double x) {
+  return x * (1 + std::erf(x / std::sqrt(2.0))) / 2;
+}
+
+TEST_F(Kernels, ProductsOfEachCountOfRowsAreRight) {
+  constexpr int kInputs = 192;
+  constexpr int kOutputs = 75;
+  const Matrix weights = random(kOutputs, kInputs);
+  const Matrix bias = random(1, kOutputs, 10);
+  const Packed packed(weights, bias, kOutputs, kInputs);
+  for (int rows = 1; rows <= 2 * kTileRows + 1; ++rows) {
+    const Matrix in = random(rows, kInputs, 3);
+    const Quantized quantized(rows, kInputs);
+    quantize(in.data(), rows, quantized.rows);
+    Matrix expected = product(in, weights, rows, kOutputs, kInputs);
+    for (size_t i = 0; i < expected.size(); ++i) expected[i] += bias[i % kOutputs];
+    Matrix found(expected.size(), 1.0F);
+    multiply(quantized.rows, rows, packed.weights, 0, kOutputs, found.data(), kOutputs, Then::store);
+    EXPECT_LT(relative_error(found, expected), 0.02) << rows;
+    const Matrix once = found;
+    multiply(quantized.rows, rows, packed.weights, 0, kOutputs, found.data(), kOutputs, Then::add);
+    for (size_t i = 0; i < found.size(); ++i) EXPECT_FLOAT_EQ(found[i], 2 * once[i]);
+    multiply(quantized.rows, rows, packed.weights, 0, kOutputs, found.data(), kOutputs, Then::gelu);
+    for (size_t i = 0; i < found.size(); ++i) {
+      EXPECT_NEAR(found[i], gelu(static_cast<double>(once[i])),
+                  1e-4 * (1 + std::abs(static_cast<double>(once[i]))));
+    }
+  }
+}
+
+TEST_F(Kernels, ARowComesOutTheSameWhateverIsBesideIt) {
+  constexpr int kInputs = 128;
+  constexpr int kOutputs = 64;
+  const Packed packed(random(kOutputs, kInputs), {}, kOutputs, kInputs);
+  const Matrix in = random(13, kInputs);
+  const Quantized all(13, kInputs);
+  quantize(in.data(), 13, all.rows);
+  Matrix together(13 * kOutputs);
+  multiply(all.rows, 13, packed.weights, 0, kOutputs, together.data(), kOutputs, Then::store);
+  for (int row = 0; row < 13; ++row) {
+    const Quantized one(1, kInputs);
+    quantize(in.data() + row * kInputs, 1, one.rows);
+    Matrix alone(kOutputs);
+    multiply(one.rows, 1, packed.weights, 0, kOutputs, alone.data(), kOutputs, Then::store);
+    EXPECT_TRUE(std::equal(alone.begin(), alone.end(), together.begin() + row * kOutputs)) << row;
+  }
+}
+
+TEST_F(Kernels, WeightsComeBackAsTheyWereButForTheirSteps) {
+  const Matrix weights = random(40, 64);
+  const Packed packed(weights, {}, 40, 64);
+  Matrix back(64);
+  for (int output : {0, 31, 32, 39}) {
+    unpack(packed.weights, output, back.data());
+    for (size_t i = 0; i < back.size(); ++i) {
+      EXPECT_NEAR(back[i], weights[static_cast<size_t>(output) * 64 + i],
+                  packed.scales[static_cast<size_t>(output)]);
+    }
+  }
+}
+
+TEST_F(Kernels, ConvolutionsReadRowsThatOverlap) {
+  constexpr int kInputs = 48;
+  constexpr int kOutputs = 50;
+  constexpr int kStride = 16;
+  constexpr int kRows = 29;
+  const Matrix sound = random(1, kStride * kRows + kInputs);
+  const Matrix weights = random(kOutputs, kInputs);
+  const Buffer<float> values(static_cast<size_t>(padded(kOutputs, kPanel) * kInputs));
+  const Buffer<float> bias(static_cast<size_t>(padded(kOutputs, kPanel)));
+  std::fill_n(bias.data(), bias.size(), 0.5F);
+  FloatWeights packed{values.data(), bias.data(), kOutputs, kInputs};
+  for (int first = 0; first < kOutputs; first += kPanel) {
+    pack(weights.data() + first * kInputs, first, std::min(kPanel, kOutputs - first), packed);
+  }
+  Matrix rows;
+  for (int i = 0; i < kRows; ++i)
+    rows.insert(rows.end(), sound.begin() + i * kStride, sound.begin() + i * kStride + kInputs);
+  Matrix expected = product(rows, weights, kRows, kOutputs, kInputs);
+  for (float& value : expected) value += 0.5F;
+  Matrix found(expected.size());
+  multiply(sound.data(), kStride, kRows, packed, found.data(), kOutputs, Then::store);
+  EXPECT_LT(relative_error(found, expected), 1e-5);
+}
+
+TEST_F(Kernels, RowsAreNormalised) {
+  constexpr int kColumns = 96;
+  const Matrix in = random(3, kColumns, 5);
+  const Matrix gamma = random(1, kColumns);
+  const Matrix beta = random(1, kColumns);
+  Matrix found(in.size());
+  normalize(in.data(), 3, kColumns, gamma.data(), beta.data(), found.data());
+  for (size_t row = 0; row < 3; ++row) {
+    double mean = 0;
+    double square = 0;
+    for (size_t i = 0; i < kColumns; ++i) mean += static_cast<double>(in[row * kColumns + i]) / kColumns;
+    for (size_t i = 0; i < kColumns; ++i)
+      square += std::pow(static_cast<double>(in[row * kColumns + i]) - mean, 2) / kColumns;
+    for (size_t i = 0; i < kColumns; ++i) {
+      const double unit = (static_cast<double>(in[row * kColumns + i]) - mean) / std::sqrt(square + 1e-5);
+      EXPECT_NEAR(found[row * kColumns + i],
+                  unit * static_cast<double>(gamma[i]) + static_cast<double>(beta[i]), 1e-4);
+    }
+  }
+}
+
+// Attention with some keys far ahead of the others, and with all alike: where weights are spread thin.
+TEST_F(Kernels, AttentionIsThatOfFloat) {
+  for (const float sharpness : {0.01F, 1.0F, 3.0F}) {
+    for (const int count : {1, 5, 32, 250, 1500}) {
+      const int rows = count % 11 + 1;
+      const Matrix queries = random(rows, kHeadSize, sharpness);
+      const Matrix keys = random(count, kHeadSize);
+      Matrix values = random(count, kHeadSize);
+      for (float& value : values) value += 1;
+      const size_t whole = static_cast<size_t>(padded(count, kPanel));
+      const Buffer<uint8_t> key_bytes(head_bytes(count));
+      const Buffer<int8_t> value_bytes(head_bytes(count));
+      const Buffer<float> key_scales(whole), value_scales(kHeadSize), scores(whole * kTileRows);
+      const Buffer<uint8_t> weights(2 * whole * kTileRows);
+      const Keys packed_keys{key_bytes.data(), key_scales.data()};
+      const Values packed_values{value_bytes.data(), value_scales.data()};
+      pack(keys.data(), kHeadSize, count, packed_keys);
+      pack(values.data(), kHeadSize, count, packed_values);
+      Matrix found(queries.size());
+      attend(queries.data(), kHeadSize, rows, packed_keys, packed_values, count,
+             {scores.data(), weights.data()}, found.data(), kHeadSize);
+      Matrix weight = product(queries, keys, rows, count, kHeadSize);
+      for (int row = 0; row < rows; ++row) {
+        float* of_row = weight.data() + row * count;
+        for (int i = 0; i < count; ++i) {
+          of_row[i] /= 8;
+          EXPECT_NEAR(scores[static_cast<size_t>(row) * whole + static_cast<size_t>(i)], of_row[i],
+                      0.05 * (1 + sharpness));
+        }
+        softmax(of_row, count);
+      }
+      Matrix transposed(values.size());
+      for (int i = 0; i < count; ++i) {
+        for (int k = 0; k < kHeadSize; ++k) {
+          transposed[static_cast<size_t>(k * count + i)] = values[static_cast<size_t>(i * kHeadSize + k)];
+        }
+      }
+      EXPECT_LT(relative_error(found, product(weight, transposed, rows, kHeadSize, count)), 0.02)
+          << count << " keys, " << sharpness;
+      // In float, from where each key lies.
+      std::vector<const float*> key_rows, value_rows;
+      for (int i = 0; i < count; ++i) {
+        key_rows.push_back(keys.data() + i * kHeadSize);
+        value_rows.push_back(values.data() + i * kHeadSize);
+      }
+      Matrix exact(kHeadSize);
+      attend(queries.data(), 1, key_rows.data(), value_rows.data(), count, scores.data(), exact.data());
+      EXPECT_LT(relative_error(exact, product(Matrix(weight.begin(), weight.begin() + count), transposed, 1,
+                                              kHeadSize, count)),
+                1e-4);
+    }
+  }
+}
+
+TEST_F(Kernels, VectorsAreSummedAndSearchedToTheirLastNumber) {
+  for (const int count : {1, 15, 16, 17, 1000}) {
+    Matrix values = random(1, count, 4);
+    double sum = 0;
+    for (const float value : values) sum += std::exp(static_cast<double>(value));
+    EXPECT_NEAR(log_sum_exp(values.data(), count), std::log(sum), 1e-4);
+    const auto most = std::max_element(values.begin(), values.end());
+    EXPECT_EQ(largest(values.data(), count).index, most - values.begin());
+    EXPECT_EQ(largest(values.data(), count).value, *most);
+    const Matrix before = values;
+    softmax(values.data(), count);
+    for (size_t i = 0; i < values.size(); ++i) {
+      EXPECT_NEAR(values[i], std::exp(static_cast<double>(before[i])) / sum, 1e-5);
+    }
+  }
+  const Matrix equal(40, 2.0F);
+  EXPECT_EQ(largest(equal.data(), 40).index, 0);
+}
+
+TEST_F(Kernels, HalvesAreNearTheirNumbers) {
+  const Matrix values = random(1, 37, 100);
+  std::vector<uint16_t> halves(values.size());
+  narrow(values.data(), values.size(), halves.data());
+  Matrix back(values.size());
+  widen(halves.data(), halves.size(), back.data());
+  for (size_t i = 0; i < values.size(); ++i) EXPECT_NEAR(back[i], values[i], std::abs(values[i]) * 0x1p-11F);
+}
+
+}  // namespace
+}  // namespace hansard::engine::kernels
