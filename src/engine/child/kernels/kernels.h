@@ -22,7 +22,7 @@ inline constexpr int kHeadSize = 64;       // dimensions of a head of attention
 inline constexpr int kTileRows = 12;       // rows that are multiplied at once
 inline constexpr int kMostColumns = 2048;  // of rows that are normalised
 
-inline constexpr int padded(int count, int to) {
+constexpr int padded(int count, int to) {
   return (count + to - 1) / to * to;
 }
 
@@ -86,7 +86,7 @@ struct Values {
   int8_t* values = nullptr;  // [padded / 4][kHeadSize][4]
   float* scales = nullptr;   // of each dimension
 };
-inline constexpr size_t head_bytes(int count) {
+constexpr size_t head_bytes(int count) {
   return static_cast<size_t>(padded(count, kPanel)) * kHeadSize;
 }
 void pack(const float* rows, ptrdiff_t stride, int count, const Keys& keys);

@@ -16,7 +16,8 @@ __m512 at(const float* from) {
 }
 
 __mmask16 first_lanes(int count) {
-  return count >= kLanes ? static_cast<__mmask16>(0xFFFF) : static_cast<__mmask16>((1U << count) - 1U);
+  const unsigned lanes = count <= 0 ? 0U : count >= kLanes ? kLanes : static_cast<unsigned>(count);
+  return static_cast<__mmask16>((1U << lanes) - 1U);
 }
 
 __m512i four_bytes(const void* from) {

@@ -37,7 +37,7 @@ void add_medians(const float* row, int count, std::vector<float>& mirrored, floa
     for (int i = 0; i < count; ++i) sum[i] += row[i];
     return;
   }
-  mirrored.resize(static_cast<size_t>(count + 2 * kHalf));
+  mirrored.resize(static_cast<size_t>(count) + 2 * kHalf);
   for (int i = 0; i < count + 2 * kHalf; ++i) {
     const int at = std::abs(i - kHalf);
     mirrored[static_cast<size_t>(i)] = row[at < count ? at : 2 * (count - 1) - at];

@@ -171,12 +171,13 @@ std::vector<TokenTime> to_times(const ct2::models::WhisperAlignmentResult& resul
 
 class Ct2Model final : public Model {
  public:
-  Ct2Model(std::shared_ptr<const ct2::models::Model> model, size_t lanes, int threads) : threads_(threads) {
+  Ct2Model(const std::shared_ptr<const ct2::models::Model>& model, size_t lanes, int threads)
+      : threads_(threads) {
     ct2::ReplicaPoolConfig config;
     config.num_threads_per_replica = 1;
     config.max_queued_batches = -1;
     pool_ = std::make_unique<ct2::models::Whisper>(
-        std::vector<std::shared_ptr<const ct2::models::Model>>(lanes, std::move(model)), config);
+        std::vector<std::shared_ptr<const ct2::models::Model>>(lanes, model), config);
   }
 
   bool multilingual() const override { return pool_->is_multilingual(); }
@@ -302,7 +303,7 @@ Result<std::unique_ptr<Model>> load_with_ctranslate2(const ModelFiles& files, De
                   fmt::format("The model {} is not a Whisper model.", files.id));
     }
     const size_t lanes = device == Device::cuda ? 1 : static_cast<size_t>(threads);
-    return std::make_unique<Ct2Model>(std::move(model), lanes, threads);
+    return std::make_unique<Ct2Model>(model, lanes, threads);
   } catch (const std::bad_alloc&) {
     return fail(ErrorCode::out_of_memory,
                 fmt::format("There is not enough memory for the model {}.", files.id));

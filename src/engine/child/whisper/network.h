@@ -39,7 +39,9 @@ class CrossCache {
   kernels::Values values(int layer, int head) const;
 
  private:
-  size_t at(int layer, int head) const { return static_cast<size_t>(layer * heads_ + head); }
+  size_t at(int layer, int head) const {
+    return static_cast<size_t>(layer) * static_cast<size_t>(heads_) + static_cast<size_t>(head);
+  }
 
   int positions_;
   int heads_;

@@ -196,7 +196,7 @@ class Searcher {
 
   // The likeliest ways to go on, twice as many as there are hypotheses: some may end.
   std::vector<Candidate> best_candidates(const float* logits, std::span<const Line> lines) const {
-    const auto most = static_cast<size_t>(2 * search_.beam_size);
+    const size_t most = 2 * static_cast<size_t>(search_.beam_size);
     std::vector<Candidate> candidates;
     for (size_t i = 0; i < lines.size(); ++i) {
       float* row = row_of(logits, i);

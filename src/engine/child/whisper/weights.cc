@@ -158,9 +158,9 @@ Result<std::vector<float>> WeightsFile::read(std::string_view name, int64_t size
   if (tensor->type == kFloat32) return as<float>(bytes);
   std::vector<float> values(static_cast<size_t>(size));
   if (tensor->type == kInt8) {
-    const int64_t rows = tensor->shape.empty() ? 1 : tensor->shape[0];
+    const int64_t rows = tensor->shape.empty() ? 1 : std::max<int64_t>(1, tensor->shape[0]);
     const std::vector<float> scales = TRY(read(fmt::format("{}_scale", name), rows));
-    const int64_t columns = rows > 0 ? size / rows : 0;
+    const int64_t columns = std::max<int64_t>(1, size / rows);
     for (int64_t i = 0; i < size; ++i) {
       const auto at = static_cast<size_t>(i);
       values[at] =
