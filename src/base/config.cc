@@ -45,7 +45,9 @@ constexpr std::array kKeys{
     ConfigKey{"SPEECH_ENGINE_IDLE_TIMEOUT", Kind::duration, "10m", "0s..168h", false,
               "An engine that was asked nothing for so long exits and gives its memory back; 0s: never."},
     ConfigKey{"SPEECH_ENGINE_MEMORY_LIMIT", Kind::integer, "0", "0..1000000", false,
-              "An engine with more resident memory than this, in MB, is ended; 0: no limit."},
+              "Memory of an engine, in MB: it decodes as many windows at once as fit, and is ended if it "
+              "needs more "
+              "all the same; 0: no limit."},
     ConfigKey{"HANSARD_HOST", Kind::text, "127.0.0.1", "", false,
               "Address that the server listens on; beyond this machine with accounts and TLS alone, or "
               "behind a proxy "

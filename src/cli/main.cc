@@ -100,6 +100,7 @@ struct CommandLine {
 constexpr const char* kDevices = "auto|cpu|cuda";
 constexpr const char* kComputeTypes = "auto|int8|float16|float32";
 constexpr const char* kTasks = "transcribe|translate";
+constexpr const char* kPresets = "fast|balanced|accurate";
 constexpr const char* kStatuses = "queued|processing|completed|failed|canceled";
 constexpr const char* kShells = "bash|zsh|fish";
 
@@ -128,6 +129,10 @@ void add_transcript_options(CLI::App* command, CommandLine& line) {
       ->type_name(kTasks)
       ->default_val("transcribe")
       ->group(words);
+  command->add_option("--preset", line.raw.preset, "How much care is taken over words")
+      ->type_name(kPresets)
+      ->default_val("balanced")
+      ->group(words);
   command
       ->add_option("--initial-prompt", options.transcribe.initial_prompt,
                    "Text that sets style and spelling, as if it had been said before")
@@ -137,7 +142,7 @@ void add_transcript_options(CLI::App* command, CommandLine& line) {
       ->group(words);
   command
       ->add_option("--beam-size", options.transcribe.beam_size,
-                   "Hypotheses followed at once; 0 follows more where one is weak")
+                   "Hypotheses followed at once; 0: as the preset has it")
       ->check(CLI::Range(0, 20))
       ->capture_default_str()
       ->group(words);
@@ -177,6 +182,13 @@ void add_transcript_options(CLI::App* command, CommandLine& line) {
       ->add_option("--batch-size", options.batch_size,
                    "Windows of 30 s decoded at once; fewer take less memory and more time")
       ->check(CLI::Range(1, 64))
+      ->capture_default_str()
+      ->group(machine);
+  command
+      ->add_option(
+          "--memory-limit", line.raw.memory_limit_mb,
+          "Memory of the engine in MB: as many windows at once as fit; 0: as SPEECH_ENGINE_MEMORY_LIMIT says")
+      ->check(CLI::Range(0, 1'000'000))
       ->capture_default_str()
       ->group(machine);
   command->add_flag("--no-cache", line.no_cache, "Neither use nor keep intermediate results")->group(machine);

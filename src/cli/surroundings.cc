@@ -96,9 +96,8 @@ Result<engine::ProcessOptions> provider_options(const Config& config, const engi
   process.max_loaded = static_cast<int>(config.integer("SPEECH_ENGINE_MAX_LOADED"));
   process.idle_timeout =
       std::chrono::seconds(static_cast<int64_t>(std::ceil(config.duration_s("SPEECH_ENGINE_IDLE_TIMEOUT"))));
-  if (const int64_t limit_mb = config.integer("SPEECH_ENGINE_MEMORY_LIMIT"); limit_mb > 0) {
-    process.memory_limit_bytes = static_cast<uint64_t>(limit_mb) * 1'000'000;
-  }
+  if (options.memory_limit_bytes == 0)
+    process.engine.memory_limit_bytes = config.integer("SPEECH_ENGINE_MEMORY_LIMIT") * 1'000'000;
   process.gpu_code_folder = config.data_folder() / "gpu";
   return process;
 }

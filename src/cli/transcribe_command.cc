@@ -294,7 +294,9 @@ Result<void> apply(const RawTranscribeFlags& flags, TranscribeArguments& argumen
   TRY(apply_speakers(flags, arguments));
   arguments.engine.device = TRY(engine::parse_device(flags.device));
   arguments.engine.compute_type = TRY(engine::parse_compute_type(flags.compute_type));
+  arguments.engine.memory_limit_bytes = flags.memory_limit_mb * 1'000'000;
   arguments.pipeline.transcribe.task = TRY(engine::parse_task(flags.task));
+  arguments.pipeline.transcribe.preset = TRY(engine::parse_preset(flags.preset));
   arguments.pipeline.language = TRY(parse_language(flags.language));
   return {};
 }

@@ -27,7 +27,8 @@ struct TranscribeArguments {
 
 // What flags say as text, checked together: times, counts, language. Errors: invalid_request.
 struct RawTranscribeFlags {
-  std::string start_time, end_time, max_duration, language, device, compute_type, task;
+  std::string start_time, end_time, max_duration, language, device, compute_type, task, preset;
+  int64_t memory_limit_mb = 0;
   std::optional<int> num_speakers, min_speakers, max_speakers;
 };
 Result<void> apply(const RawTranscribeFlags& flags, TranscribeArguments& arguments);

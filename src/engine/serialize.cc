@@ -110,6 +110,7 @@ Result<WindowText> window_text_from_json(const bj::object& object) {
 constexpr std::array<std::string_view, 3> kDeviceNames{"auto", "cpu", "cuda"};
 constexpr std::array<std::string_view, 4> kComputeTypeNames{"auto", "int8", "float16", "float32"};
 constexpr std::array<std::string_view, 2> kTaskNames{"transcribe", "translate"};
+constexpr std::array<std::string_view, 3> kPresetNames{"fast", "balanced", "accurate"};
 
 template <typename Enum, size_t N>
 Result<Enum> parse_name(const std::array<std::string_view, N>& names, std::string_view name,
@@ -215,6 +216,7 @@ Result<SpeechOptions> speech_options_from_json(const bj::object& object) {
 
 bj::object to_json(const TranscribeOptions& options) {
   return {{"task", name(options.task)},
+          {"preset", name(options.preset)},
           {"beam_size", options.beam_size},
           {"initial_prompt", options.initial_prompt},
           {"hotwords", bj::value_from(options.hotwords)}};
@@ -223,6 +225,7 @@ bj::object to_json(const TranscribeOptions& options) {
 Result<TranscribeOptions> transcribe_options_from_json(const bj::object& object) {
   TranscribeOptions options;
   options.task = TRY(parse_task(TRY(json::get_string(object, "task"))));
+  options.preset = TRY(parse_preset(TRY(json::get_string(object, "preset"))));
   options.beam_size = static_cast<int>(TRY(json::get_integer(object, "beam_size", 0, 100)));
   options.initial_prompt = TRY(json::get_string(object, "initial_prompt"));
   for (const bj::value& word : *TRY(json::get_array(object, "hotwords"))) {
@@ -261,6 +264,9 @@ std::string_view name(ComputeType compute_type) {
 std::string_view name(Task task) {
   return kTaskNames.at(static_cast<size_t>(task));
 }
+std::string_view name(Preset preset) {
+  return kPresetNames.at(static_cast<size_t>(preset));
+}
 Result<Device> parse_device(std::string_view name) {
   return parse_name<Device>(kDeviceNames, name, "device");
 }
@@ -269,6 +275,9 @@ Result<ComputeType> parse_compute_type(std::string_view name) {
 }
 Result<Task> parse_task(std::string_view name) {
   return parse_name<Task>(kTaskNames, name, "task");
+}
+Result<Preset> parse_preset(std::string_view name) {
+  return parse_name<Preset>(kPresetNames, name, "preset");
 }
 
 }  // namespace hansard::engine

@@ -34,8 +34,10 @@ Result<SpeakerCount> speaker_count_from_json(const json::bj::object& object);
 std::string_view name(Device device);             // "auto", "cpu", "cuda"
 std::string_view name(ComputeType compute_type);  // "auto", "int8", "float16", "float32"
 std::string_view name(Task task);                 // "transcribe", "translate"
+std::string_view name(Preset preset);             // "fast", "balanced", "accurate"
 Result<Device> parse_device(std::string_view name);
 Result<ComputeType> parse_compute_type(std::string_view name);
 Result<Task> parse_task(std::string_view name);
+Result<Preset> parse_preset(std::string_view name);
 
 }  // namespace hansard::engine

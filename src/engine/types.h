@@ -64,9 +64,14 @@ struct PlanRequest {
 
 enum class Task { transcribe, translate };  // translate: into English
 
+// How much care is taken over words. What each does stands in engine/child/whisper/strategy.h, what it costs
+// and gains in docs/performance.md.
+enum class Preset { fast, balanced, accurate };
+
 struct TranscribeOptions {
   Task task = Task::transcribe;
-  int beam_size = 0;           // 0: the recommended way (greedy, a wider beam where the result is weak)
+  Preset preset = Preset::balanced;
+  int beam_size = 0;           // 0: as the preset has it
   std::string initial_prompt;  // put before every window
   std::vector<std::string> hotwords;
 };
@@ -136,6 +141,9 @@ struct EngineOptions {
   Device device = Device::automatic;
   ComputeType compute_type = ComputeType::automatic;
   int threads = 0;  // 0: physical cores
+  // Resident memory of an engine, 0: any. It keeps one model at a time then, and decodes as many windows at
+  // once as fit; over it, it is killed: out_of_memory.
+  int64_t memory_limit_bytes = 0;
 };
 
 struct Capabilities {

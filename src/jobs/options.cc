@@ -130,6 +130,10 @@ const std::map<std::string_view, Take>& takers() {
        [](const bj::value& v, JobOptions& o) { return take_choice(v, parse_language, o.pipeline.language); }},
       {"task", [](const bj::value& v,
                   JobOptions& o) { return take_choice(v, engine::parse_task, o.pipeline.transcribe.task); }},
+      {"preset",
+       [](const bj::value& v, JobOptions& o) {
+         return take_choice(v, engine::parse_preset, o.pipeline.transcribe.preset);
+       }},
       {"diarization", [](const bj::value& v, JobOptions& o) { return take_truth(v, o.pipeline.diarize); }},
       {"num_speakers",
        [](const bj::value& v, JobOptions& o) { return take_speakers(v, o.pipeline.speakers.exact); }},
@@ -225,6 +229,7 @@ bj::object to_json(const JobOptions& options) {
   json["no_cache"] = !options.use_cache;
   json["language"] = run.language;
   json["task"] = engine::name(run.transcribe.task);
+  json["preset"] = engine::name(run.transcribe.preset);
   json["diarization"] = run.diarize;
   if (run.speakers.exact) json["num_speakers"] = *run.speakers.exact;
   if (run.speakers.least) json["min_speakers"] = *run.speakers.least;

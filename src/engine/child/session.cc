@@ -2,9 +2,12 @@
 
 #include <malloc.h>
 #include <sys/stat.h>
+#include <unistd.h>
 
+#include <algorithm>
 #include <condition_variable>
 #include <deque>
+#include <limits>
 #include <list>
 #include <map>
 #include <memory>
@@ -16,6 +19,7 @@
 
 #include "base/audio.h"
 #include "base/log.h"
+#include "base/process.h"
 #include "base/seam.h"
 #include "engine/child/diarize/diarizer.h"
 #include "engine/child/kernels/kernels.h"
@@ -138,7 +142,9 @@ class Session {
     options_.device = TRY(parse_device(TRY(json::get_string(in, "device"))));
     options_.compute_type = TRY(parse_compute_type(TRY(json::get_string(in, "compute_type"))));
     options_.threads = static_cast<int>(TRY(json::get_integer(in, "threads", 0, 1024)));
+    options_.memory_limit_bytes = TRY(json::get_integer(in, "memory_limit_bytes", 0));
     max_loaded_ = static_cast<size_t>(TRY(json::get_integer(in, "max_loaded", 1, 64)));
+    if (options_.memory_limit_bytes > 0) max_loaded_ = 1;
     idle_timeout_ = std::chrono::seconds(TRY(json::get_integer(in, "idle_timeout_s", 0)));
     log::set_level(static_cast<log::Level>(TRY(json::get_integer(in, "log_level", 0, 4))));
     resolved_ = TRY(resolve(options_));
@@ -258,8 +264,27 @@ class Session {
       if (language != "auto") result.language = language;
       TRY(transcriber->detect_languages(pcm, regions, result, part(0.5, 1), stop));
     }
-    result.groups = make_groups(static_cast<int>(result.windows.size()), batch_size);
+    const int batch = std::min(batch_size, TRY(windows_at_once(transcription_model)));
+    result.groups = make_groups(static_cast<int>(result.windows.size()), batch);
     return channel_.send({{"type", "done"}, {"plan", to_json(result)}});
+  }
+
+  // How many windows the memory limit leaves room for.
+  Result<int> windows_at_once(std::string_view transcription_model) {
+    if (options_.memory_limit_bytes == 0) return std::numeric_limits<int>::max();
+    const int64_t now = static_cast<int64_t>(resident_bytes(::getpid()));
+    const Transcriber::Memory needs = TRY(model<Transcriber>(transcription_model))->memory();
+    const int64_t least = now + needs.once_bytes + needs.window_bytes;
+    if (least > options_.memory_limit_bytes) {
+      constexpr int64_t kMegabyte = 1'000'000;
+      return fail(
+          ErrorCode::out_of_memory,
+          fmt::format(
+              "The memory limit is {} MB; the model needs {} MB at least. Raise the limit or choose a "
+              "smaller model.",
+              options_.memory_limit_bytes / kMegabyte, least / kMegabyte + 1));
+    }
+    return static_cast<int>((options_.memory_limit_bytes - now - needs.once_bytes) / needs.window_bytes);
   }
 
   Result<void> transcribe(Message& message, std::stop_token stop) {

@@ -193,6 +193,7 @@ class ProcessProvider : public Provider {
                         {"device", name(options_.engine.device)},
                         {"compute_type", name(options_.engine.compute_type)},
                         {"threads", options_.engine.threads},
+                        {"memory_limit_bytes", options_.engine.memory_limit_bytes},
                         {"max_loaded", options_.max_loaded},
                         {"idle_timeout_s", options_.idle_timeout.count()},
                         {"log_level", static_cast<int>(log::level())}}));
@@ -347,7 +348,8 @@ class ProcessProvider : public Provider {
   }
 
   Result<void> check_memory() {
-    if (!options_.memory_limit_bytes || resident_bytes(child_.pid()) <= *options_.memory_limit_bytes)
+    if (options_.engine.memory_limit_bytes == 0 ||
+        resident_bytes(child_.pid()) <= static_cast<uint64_t>(options_.engine.memory_limit_bytes))
       return {};
     return fail(ErrorCode::out_of_memory,
                 "the engine grew over its memory limit (SPEECH_ENGINE_MEMORY_LIMIT)");

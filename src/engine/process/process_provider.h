@@ -19,9 +19,8 @@ namespace hansard::engine {
 struct ProcessOptions {
   std::filesystem::path program;  // hansard-engine
   EngineOptions engine;
-  int max_loaded = 2;                          // models resident at once
-  std::chrono::seconds idle_timeout{0};        // the child exits when so long nothing was asked; 0: never
-  std::optional<uint64_t> memory_limit_bytes;  // resident; over it the child is killed: out_of_memory
+  int max_loaded = 2;                    // models resident at once
+  std::chrono::seconds idle_timeout{0};  // the child exits when so long nothing was asked; 0: never
   // A child that says nothing for so long while a request is in work is killed: engine_timeout.
   std::chrono::milliseconds silence = limits::kEngineSilence;
   // Told of each child, on the calling thread; `died`: it crashed, hung or grew too large.

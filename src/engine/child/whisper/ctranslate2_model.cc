@@ -18,6 +18,7 @@
 #include <fmt/format.h>
 
 #include "base/file.h"
+#include "engine/child/whisper/network.h"
 #include "engine/child/whisper/strategy.h"
 
 namespace hansard::engine::whisper {
@@ -171,8 +172,9 @@ std::vector<TokenTime> to_times(const ct2::models::WhisperAlignmentResult& resul
 
 class Ct2Model final : public Model {
  public:
-  Ct2Model(const std::shared_ptr<const ct2::models::Model>& model, size_t lanes, int threads)
-      : threads_(threads) {
+  Ct2Model(const std::shared_ptr<const ct2::models::Model>& model, size_t lanes, int threads,
+           const NetworkSize& size)
+      : threads_(threads), size_(size) {
     ct2::ReplicaPoolConfig config;
     config.num_threads_per_replica = 1;
     config.max_queued_batches = -1;
@@ -183,6 +185,14 @@ class Ct2Model final : public Model {
   bool multilingual() const override { return pool_->is_multilingual(); }
   int bands() const override { return static_cast<int>(pool_->n_mels()); }
   int lanes() const override { return static_cast<int>(pool_->num_replicas()); }
+
+  // The encoder's scores of all heads, twice; and for each window its encoding and each layer's keys and
+  // values, once more when a batch gets smaller.
+  ModelMemory memory() const override {
+    const int64_t positions = size_.positions;
+    return {2LL * 4 * size_.heads * positions * positions,
+            4LL * positions * size_.width * (1 + 4LL * size_.decoder_layers)};
+  }
 
   Result<std::vector<EncodingPtr>> encode(std::span<const Features> windows) override {
     return guarded("encoding", [&] {
@@ -285,6 +295,7 @@ class Ct2Model final : public Model {
   }
 
   int threads_;
+  NetworkSize size_;
   std::unique_ptr<ct2::models::Whisper> pool_;
 };
 
@@ -295,6 +306,7 @@ Result<std::unique_ptr<Model>> load_with_ctranslate2(const ModelFiles& files, De
   ct2::set_log_level(ct2::LogLevel::Off);
   try {
     ct2::set_num_threads(static_cast<size_t>(threads));
+    const NetworkSize size = Network::size_of(TRY(WeightsFile::open(files.fd("model.bin"))));
     DescriptorReader reader(files);
     const auto ct2_device = device == Device::cuda ? ct2::Device::CUDA : ct2::Device::CPU;
     auto model = ct2::models::Model::load(reader, ct2_device, 0, compute_type_of(compute_type, device));
@@ -303,7 +315,7 @@ Result<std::unique_ptr<Model>> load_with_ctranslate2(const ModelFiles& files, De
                   fmt::format("The model {} is not a Whisper model.", files.id));
     }
     const size_t lanes = device == Device::cuda ? 1 : static_cast<size_t>(threads);
-    return std::make_unique<Ct2Model>(model, lanes, threads);
+    return std::make_unique<Ct2Model>(model, lanes, threads, size);
   } catch (const std::bad_alloc&) {
     return fail(ErrorCode::out_of_memory,
                 fmt::format("There is not enough memory for the model {}.", files.id));

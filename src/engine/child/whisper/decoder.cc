@@ -20,8 +20,9 @@ Result<std::vector<Decoded>> Decoder::decode(const Pcm& pcm, std::span<const Pas
   for (size_t i = 0; i < results.size(); ++i) results[i].encoding = std::move(encodings[i]);
   TRY(decode_first(passages, options, beam_size, results, stop));
   on_fraction(0.8);
+  const double weak = strategy::care(options.preset).weak_log_probability;
   for (size_t i = 0; i < results.size(); ++i) {
-    if (!is_weak(results[i].hypothesis, seconds_of(passages[i].pieces))) continue;
+    if (!is_weak(results[i].hypothesis, seconds_of(passages[i].pieces), weak)) continue;
     TRY(decode_again(pcm, passages[i], options, beam_size, results[i], stop));
     on_fraction(0.8 + 0.2 * static_cast<double>(i + 1) / static_cast<double>(results.size()));
   }

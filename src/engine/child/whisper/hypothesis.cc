@@ -18,10 +18,10 @@ bool goes_in_circles(std::span<const int> tokens) {
   return false;
 }
 
-bool is_weak(const Hypothesis& hypothesis, double seconds) {
+bool is_weak(const Hypothesis& hypothesis, double seconds, double log_probability) {
   const double least_tokens = strategy::kLeastTokensPerSecond * (seconds - 1);
-  return hypothesis.average_log_probability < strategy::kWeakLogProbability ||
-         goes_in_circles(hypothesis.tokens) || static_cast<double>(hypothesis.tokens.size()) < least_tokens;
+  return hypothesis.average_log_probability < log_probability || goes_in_circles(hypothesis.tokens) ||
+         static_cast<double>(hypothesis.tokens.size()) < least_tokens;
 }
 
 bool is_better(const Hypothesis& second, const Hypothesis& first) {

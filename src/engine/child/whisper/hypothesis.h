@@ -19,8 +19,9 @@ struct Hypothesis {
 // The text ends by going round in circles, or it never ended.
 bool goes_in_circles(std::span<const int> tokens);
 
-// A result for `seconds` of speech that should be decoded again with more care.
-bool is_weak(const Hypothesis& hypothesis, double seconds);
+// A result for `seconds` of speech that should be decoded again with more care: less likely than
+// `log_probability`, in circles, or too short.
+bool is_weak(const Hypothesis& hypothesis, double seconds, double log_probability);
 
 // `second`, made with more care, should replace `first`.
 bool is_better(const Hypothesis& second, const Hypothesis& first);

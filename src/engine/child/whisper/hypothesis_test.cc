@@ -23,10 +23,10 @@ TEST(Hypothesis, CirclesAreSeen) {
 }
 
 TEST(Hypothesis, WeakIsUnlikelyOrTooShortForItsSpeech) {
-  EXPECT_FALSE(is_weak(of(60, -0.1), 20));
-  EXPECT_TRUE(is_weak(of(60, -0.5), 20));
-  EXPECT_TRUE(is_weak(of(3, -0.1), 20));
-  EXPECT_FALSE(is_weak(of(1, -0.1), 1));
+  EXPECT_FALSE(is_weak(of(60, -0.1), 20, -0.25));
+  EXPECT_TRUE(is_weak(of(60, -0.5), 20, -0.25));
+  EXPECT_TRUE(is_weak(of(3, -0.1), 20, -0.25));
+  EXPECT_FALSE(is_weak(of(1, -0.1), 1, -0.25));
 }
 
 TEST(Hypothesis, TheBetterOneIsLikelierOrMuchLongerAndNoCircle) {

@@ -47,6 +47,20 @@ class Int8Model final : public Model {
   int bands() const override { return network_->size().bands; }
   int lanes() const override { return static_cast<int>(rooms_.size()); }
 
+  ModelMemory memory() const override {
+    const NetworkSize& size = network_->size();
+    const int64_t positions = size.positions;
+    const int64_t stream = 4 * positions * size.width;
+    // Streams of several widths between the layers, one layer's keys and values for the decoder, scores of
+    // attention.
+    const int64_t lane =
+        8 * stream + 4 * positions * kernels::kTileRows * 2 + 4LL * strategy::kBeam * network_->stride();
+    const int64_t cross = 2LL * size.decoder_layers * positions * (size.width + 4LL * size.heads);
+    const int64_t self = 2LL * 4 * size.decoder_layers * size.tokens * size.width;
+    const int64_t scores = 2LL * size.tokens * network_->alignment_heads() * positions;
+    return {lane, cross + self + scores};
+  }
+
   Result<std::vector<EncodingPtr>> encode(std::span<const Features> windows) override {
     return guarded("encoding", [&] {
       std::vector<EncodingPtr> encodings(windows.size());

@@ -34,6 +34,12 @@ struct Search {
   float repetition_penalty = 1;
 };
 
+// What decoding takes beside the weights: on each lane, and for each window of a batch.
+struct ModelMemory {
+  int64_t lane_bytes = 0;
+  int64_t window_bytes = 0;
+};
+
 // One call at a time. Errors of all calls: out_of_memory, internal.
 class Model {
  public:
@@ -46,7 +52,8 @@ class Model {
 
   virtual bool multilingual() const = 0;
   virtual int bands() const = 0;
-  virtual int lanes() const = 0;  // windows that are computed at once
+  virtual int lanes() const = 0;           // windows that are computed at once
+  virtual ModelMemory memory() const = 0;  // an estimate, rather too much
 
   // Any number of windows, in parallel where there are threads.
   virtual Result<std::vector<EncodingPtr>> encode(std::span<const Features> windows) = 0;

@@ -2,6 +2,8 @@
 // base in int8; the ones that must change together stand together.
 #pragma once
 
+#include "engine/types.h"
+
 namespace hansard::engine::whisper::strategy {
 
 // ---- encoder input
@@ -21,7 +23,6 @@ inline constexpr int kMaxLength = 448;
 
 // ---- weak results, decoded again from all 3,000 frames with a beam
 inline constexpr int kBeam = 5;
-inline constexpr double kWeakLogProbability = -0.25;
 // Whisper in int8 sometimes ends after the first word: fewer tokens a second than anyone speaks.
 inline constexpr double kLeastTokensPerSecond = 1.0;
 // A second result that is so much longer replaces a first one of better probability.
@@ -29,6 +30,19 @@ inline constexpr double kMuchLonger = 1.5;
 // For text that goes round in circles even with a beam. Anywhere else a penalty does harm: lists repeat
 // words.
 inline constexpr float kRepetitionPenalty = 1.1F;
+
+// ---- how much care each preset takes
+struct Care {
+  int beam;                     // of the first decoding
+  int beam_alone;               // where the recording is a single window
+  double weak_log_probability;  // an average below it is weak
+};
+inline constexpr Care kFast{kGreedy, kGreedy, -0.6};
+inline constexpr Care kBalanced{kGreedy, kBeam, -0.25};
+inline constexpr Care kAccurate{kGreedy, kBeam, -0.15};
+constexpr const Care& care(Preset preset) {
+  return preset == Preset::fast ? kFast : preset == Preset::accurate ? kAccurate : kBalanced;
+}
 
 // ---- circles: the text ends in one group of up to 12 tokens, 5 times over; or it never ended
 inline constexpr int kLoopTokens = 12;

@@ -32,6 +32,11 @@ class LocalTranscriber final : public Transcriber {
         encoder_(*model_),
         resolved_(resolved) {}
 
+  Memory memory() const override {
+    const ModelMemory memory = model_->memory();
+    return {memory.lane_bytes * model_->lanes(), memory.window_bytes};
+  }
+
   Device device() const override { return resolved_.device; }
   ComputeType compute_type() const override { return resolved_.compute_type; }
 
@@ -73,9 +78,10 @@ class LocalTranscriber final : public Transcriber {
                     fmt::format("The model does not know the language \"{}\".", window.language));
       }
     }
+    const strategy::Care& care = strategy::care(options.preset);
     const int beam = options.beam_size > 0      ? options.beam_size
-                     : plan.windows.size() == 1 ? strategy::kBeam
-                                                : strategy::kGreedy;
+                     : plan.windows.size() == 1 ? care.beam_alone
+                                                : care.beam;
     WindowReader reader(*model_, encoder_, prompts_, *tokenizer_);
     return GroupText{group, TRY(reader.read(pcm, windows, options, beam, on_fraction, stop))};
   }

@@ -24,6 +24,13 @@ class Transcriber {
   static Result<std::unique_ptr<Transcriber>> load(const ModelFiles& files, const EngineOptions& options);
   virtual ~Transcriber() = default;
 
+  // What a group of windows takes beside what is loaded.
+  struct Memory {
+    int64_t once_bytes = 0;
+    int64_t window_bytes = 0;  // for each window
+  };
+  virtual Memory memory() const = 0;
+
   // What `automatic` came to on this machine.
   virtual Device device() const = 0;
   virtual ComputeType compute_type() const = 0;
