@@ -1,8 +1,11 @@
 #!/usr/bin/env python3
-"""The peers, as their own documentation uses them: one process over all files, results as JSON beside each other.
+"""The peers, as their own documentation uses them: peer.py KIND MODEL OUT FILE..., one process over all files, results as
+JSON beside each other, 2 threads. The kinds:
 
-  peer.py words MODEL_FOLDER OUT FILE...      faster-whisper, int8, beam 5, voice activity, word times
-  peer.py speakers MODELS_FOLDER OUT FILE...  sherpa-onnx's diarization, threshold 0.7
+  sequential-N  faster-whisper, int8, beam N, voice activity, word times
+  batched-N     its BatchedInferencePipeline, batches of 8, the same
+  whisper.cpp   greedy, no word times; MODEL is a file of ggml_model.py
+  speakers      sherpa-onnx's diarization, threshold 0.7
 """
 import json
 import pathlib
@@ -11,17 +14,35 @@ import sys
 THREADS = 2
 
 
-def words(model_folder, out, files):
-    from faster_whisper import WhisperModel
+def write(out, file, **result):
+    (out / f"{file.stem}.json").write_text(json.dumps({"text": "", "segments": [], **result}))
 
+
+def faster_whisper(kind, model_folder, out, files):
+    from faster_whisper import BatchedInferencePipeline, WhisperModel
+
+    how, beam = kind.split("-")
     model = WhisperModel(model_folder, device="cpu", compute_type="int8", cpu_threads=THREADS)
+    options = dict(beam_size=int(beam), vad_filter=True, word_timestamps=True)
+    if how == "batched":
+        model = BatchedInferencePipeline(model)
+        options["batch_size"] = 8
     for file in files:
-        segments, info = model.transcribe(str(file), beam_size=5, vad_filter=True, word_timestamps=True)
+        segments, info = model.transcribe(str(file), **options)
         segments = list(segments)
-        words_ = [{"start": w.start, "end": w.end, "word": w.word.strip()} for s in segments for w in s.words or []]
-        text = " ".join(s.text.strip() for s in segments)
-        result = {"text": text, "language": info.language, "words": words_, "segments": []}
-        (out / f"{file.stem}.json").write_text(json.dumps(result))
+        words = [{"start": w.start, "end": w.end, "word": w.word.strip()} for s in segments for w in s.words or []]
+        write(out, file, text=" ".join(s.text.strip() for s in segments), language=info.language, words=words)
+
+
+def whisper_cpp(model_file, out, files):
+    from faster_whisper.audio import decode_audio
+    from pywhispercpp.model import Model
+
+    model = Model(model_file, n_threads=THREADS, print_progress=False, redirect_whispercpp_logs_to=None)
+    for file in files:
+        # An empty language has it detected.
+        segments = model.transcribe(decode_audio(str(file)), language="")
+        write(out, file, text=" ".join(s.text for s in segments))
 
 
 def speakers(models, out, files):
@@ -41,12 +62,19 @@ def speakers(models, out, files):
     diarizer = sherpa_onnx.OfflineSpeakerDiarization(config)
     for file in files:
         turns = diarizer.process(decode_audio(str(file))).sort_by_start_time()
-        turns = [{"start": t.start, "end": t.end, "speaker": f"S{t.speaker}"} for t in turns]
-        (out / f"{file.stem}.json").write_text(json.dumps({"text": "", "segments": [], "turns": turns}))
+        write(out, file, turns=[{"start": t.start, "end": t.end, "speaker": f"S{t.speaker}"} for t in turns])
+
+
+def main(kind, model, out, *files):
+    out, files = pathlib.Path(out), [pathlib.Path(f) for f in files]
+    out.mkdir(parents=True, exist_ok=True)
+    if kind == "speakers":
+        speakers(model, out, files)
+    elif kind == "whisper.cpp":
+        whisper_cpp(model, out, files)
+    else:
+        faster_whisper(kind, model, out, files)
 
 
 if __name__ == "__main__":
-    kind, models, out = sys.argv[1:4]
-    out = pathlib.Path(out)
-    out.mkdir(parents=True, exist_ok=True)
-    {"words": words, "speakers": speakers}[kind](models, out, [pathlib.Path(f) for f in sys.argv[4:]])
+    main(*sys.argv[1:])

@@ -1,0 +1,116 @@
+"""Who is compared: Hansard and its peers, each as one process over all files, with 2 threads, start and model load
+counted."""
+import collections
+import dataclasses
+import functools
+import json
+import os
+import pathlib
+import shutil
+import subprocess
+import sys
+import tempfile
+
+from corpus import DEPS, HANSARD, OUT, ROOT
+from processes import watch
+
+THREADS = 2
+HUGE_PAGES = {"GLIBC_TUNABLES": "glibc.malloc.hugetlb=1"}
+PRESETS = ("fast", "balanced", "accurate")
+# Flags of a preset in place of --preset, for trying what a preset might be: bench/peers --flags PRESET=FLAGS.
+preset_flags = {}
+
+
+def outcome(watched, stages=None):
+    return dict(seconds=watched.seconds, peak_mb=watched.peak_mb, read_mb=watched.read_mb, stages=stages or {})
+
+
+@dataclasses.dataclass(frozen=True)
+class Peer:
+    name: str
+    kind: str  # as in peer.py
+    model: pathlib.Path
+    environment: dict = dataclasses.field(default_factory=dict)
+
+    def run(self, out, files):
+        shutil.rmtree(out, ignore_errors=True)
+        command = [sys.executable, ROOT / "bench/peer.py", self.kind, self.model, out, *files]
+        return outcome(watch(command, self.environment))
+
+
+@dataclasses.dataclass(frozen=True)
+class Hansard:
+    """Begins with an empty data folder, or with a copy of one in which something was done before."""
+    name: str
+    flags: tuple = ()
+    data: pathlib.Path | None = None
+
+    def run(self, out, files):
+        shutil.rmtree(out, ignore_errors=True)
+        with tempfile.TemporaryDirectory() as folder:
+            data = pathlib.Path(folder) / "data"
+            if self.data:
+                shutil.copytree(self.data, data)
+            return self.run_in(data, out, files)
+
+    def run_in(self, data, out, files):
+        command = [HANSARD, "transcribe", *files, "-o", f"{out}/", "--format", "json", "--threads", str(THREADS),
+                   "--json-progress", *self.flags]
+        watched = watch(command, {"HANSARD_DATA_DIR": str(data)})
+        return outcome(watched, stage_seconds(watched))
+
+
+def stage_seconds(watched):
+    """Seconds of each stage over all files, from what --json-progress tells: a stage lasts until another is told of. What
+    a `done` line itself tells in `stage_seconds` (stages within these, of the engine) stands beside it; a number that is
+    no time, such as the windows decoded, may stand there too."""
+    stages, running, since = collections.Counter(), "start", 0.0
+    for at, line in watched.lines:
+        if not line.startswith("{"):
+            continue
+        event = json.loads(line)
+        stage = {"progress": event.get("stage"), "done": "start"}.get(event["event"], running)
+        for name, value in event.get("stage_seconds", {}).items():
+            stages[name] += value
+        if stage != running:
+            stages[running] += at - since
+            running, since = stage, at
+    stages[running] += watched.seconds - since
+    return dict(stages)
+
+
+@functools.cache
+def has_flag(flag):
+    said = subprocess.run([HANSARD, "transcribe", "--help"], stdout=subprocess.PIPE, text=True, check=True).stdout
+    return flag in said
+
+
+def preset(name, *flags):
+    """Hansard with a preset; without one where it has none."""
+    chosen = preset_flags.get(name)
+    if chosen is None:
+        chosen = ("--preset", name) if has_flag("--preset") else ()
+    return Hansard(name, (*chosen, *flags))
+
+
+def without_word_times():
+    return ("--no-word-times",) if has_flag("--no-word-times") else ()
+
+
+def faster_whisper(kind, name=None, environment=None):
+    return Peer(name or kind, kind, DEPS / "models/whisper-base", environment or {})
+
+
+def sherpa():
+    return Peer("sherpa-onnx", "speakers", DEPS / "peers")
+
+
+def whisper_cpp(numbers):
+    """With the same weights, written once in its form."""
+    path = OUT / f"ggml-{numbers}.bin"
+    if not path.exists():
+        OUT.mkdir(parents=True, exist_ok=True)
+        fresh = path.with_suffix(".new")
+        subprocess.run([sys.executable, ROOT / "bench/ggml_model.py", DEPS / "models/whisper-base", fresh, numbers], check=True)
+        os.rename(fresh, path)
+    return Peer(f"whisper.cpp {numbers}", "whisper.cpp", path)

@@ -1,0 +1,63 @@
+#!/usr/bin/env python3
+"""Hansard against its peers, on the same files, models and threads, in turns; says which goals were missed.
+
+  bench/peers [--rounds N] [--flags PRESET=FLAGS]... [--show] [--write-docs] [EXPERIMENT...]
+
+Without names: all experiments. Every contender is a whole process, start and model load counted; Hansard begins each
+round with an empty data folder. Raw results go to bench/out/EXPERIMENT.json.
+"""
+import argparse
+import shlex
+
+import contenders
+import corpus
+import report
+from experiments import EXPERIMENTS
+
+
+def measure(name, rounds):
+    """Measures, keeps and prints one experiment."""
+    print(f"\n{name}: {EXPERIMENTS[name].__doc__}\n", flush=True)
+    result = EXPERIMENTS[name](rounds)
+    report.save(name, result)
+    print(report.text(name, result), flush=True)
+
+
+def conclude(names=None):
+    """Prints the goals, and answers with those that were missed."""
+    text, missed = report.goals_table(report.results(), names)
+    print(f"\nThe goals; a ratio's is missed when all of its 95 % interval (order statistics) lies past it.\n\n{text}")
+    return missed
+
+
+def flags(text):
+    name, _, rest = text.partition("=")
+    if name not in contenders.PRESETS:
+        raise argparse.ArgumentTypeError(f"there is no preset '{name}'")
+    return name, tuple(shlex.split(rest))
+
+
+def main():
+    parser = argparse.ArgumentParser(description=__doc__, formatter_class=argparse.RawDescriptionHelpFormatter)
+    parser.add_argument("--rounds", type=int, default=5, help="the goals want 9 (default: %(default)s)")
+    parser.add_argument("--flags", type=flags, action="append", default=[], metavar="PRESET=FLAGS",
+                        help="flags of hansard transcribe in place of --preset PRESET")
+    parser.add_argument("--show", action="store_true", help="measure nothing: print what earlier runs measured")
+    parser.add_argument("--write-docs", action="store_true", help="rewrite the tables of docs/performance.md")
+    parser.add_argument("names", nargs="*", choices=[*EXPERIMENTS, []], metavar="EXPERIMENT", help=", ".join(EXPERIMENTS))
+    options = parser.parse_args()
+    corpus.demand()
+    contenders.preset_flags.update(options.flags)
+    names = options.names or list(EXPERIMENTS)
+    if not options.show:
+        for name in names:
+            measure(name, options.rounds)
+    missed = conclude(names)
+    if options.write_docs:
+        report.write_docs(report.results())
+    if missed:
+        raise SystemExit("missed: " + "; ".join(missed))
+
+
+if __name__ == "__main__":
+    main()
