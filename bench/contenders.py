@@ -21,8 +21,9 @@ PRESETS = ("fast", "balanced", "accurate")
 preset_flags = {}
 
 
-def outcome(watched, stages=None):
-    return dict(seconds=watched.seconds, peak_mb=watched.peak_mb, read_mb=watched.read_mb, stages=stages or {})
+def outcome(watched, stages=None, counts=None):
+    return dict(seconds=watched.seconds, peak_mb=watched.peak_mb, read_mb=watched.read_mb, stages=stages or {},
+                counts=counts or {})
 
 
 @dataclasses.dataclass(frozen=True)
@@ -57,26 +58,31 @@ class Hansard:
         command = [HANSARD, "transcribe", *files, "-o", f"{out}/", "--format", "json", "--threads", str(THREADS),
                    "--json-progress", *self.flags]
         watched = watch(command, {"HANSARD_DATA_DIR": str(data)})
-        return outcome(watched, stage_seconds(watched))
+        events = [(at, json.loads(line)) for at, line in watched.lines if line.startswith("{")]
+        return outcome(watched, stage_seconds(events, watched.seconds), counts(events))
 
 
-def stage_seconds(watched):
-    """Seconds of each stage over all files, from what --json-progress tells: a stage lasts until another is told of. What
-    a `done` line itself tells in `stage_seconds` (stages within these, of the engine) stands beside it; a number that is
-    no time, such as the windows decoded, may stand there too."""
+def stage_seconds(events, end):
+    """Seconds of each stage over all files, from what --json-progress tells: a stage lasts until another is told of. Beside
+    it stands what `done` lines tell in `stage_seconds`, if they do: the engine's own stages, such as encode and decode."""
     stages, running, since = collections.Counter(), "start", 0.0
-    for at, line in watched.lines:
-        if not line.startswith("{"):
-            continue
-        event = json.loads(line)
+    for at, event in events:
         stage = {"progress": event.get("stage"), "done": "start"}.get(event["event"], running)
         for name, value in event.get("stage_seconds", {}).items():
             stages[name] += value
         if stage != running:
             stages[running] += at - since
             running, since = stage, at
-    stages[running] += watched.seconds - since
+    stages[running] += end - since
     return dict(stages)
+
+
+def counts(events):
+    """What `done` lines tell in `counts`, if they do, over all files: windows and tokens that were decoded."""
+    total = collections.Counter()
+    for _, event in events:
+        total.update(event.get("counts", {}))
+    return dict(total)
 
 
 @functools.cache

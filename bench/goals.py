@@ -143,7 +143,7 @@ GOALS = [
     Goal("peak memory, 15 minutes", SEQUENTIAL, 1.0, None, "memory", peak_memory("balanced", "sequential-5")),
     Goal("a second's time in 3 hours", "in 10 minutes", LIKE, None, "length", proportion(lambda o: o["seconds"])),
     Goal("a second's bytes read in 3 hours", "in 10 minutes", EXACTLY, None, "length", proportion(lambda o: o["read_mb"])),
-    Goal("a second's windows in 3 hours", "in 10 minutes", EXACTLY, None, "length", proportion(lambda o: o["stages"].get("windows"))),
+    Goal("a second's windows in 3 hours", "in 10 minutes", EXACTLY, None, "length", proportion(lambda o: o["counts"].get("windows"))),
     Goal("peak memory, 3 hours", "10 minutes", LIKE, None, "length", growth("peak_mb", "10 minutes", "3 hours")),
     Goal("two slots: throughput", "one slot, two threads", 1.1, None, "slots", throughput("two slots", "one slot"), at_least=True),
     Goal("two slots beside busy cores: time", "without", 2.5, None, "slots", time("two slots, busy cores", "two slots")),

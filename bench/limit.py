@@ -1,0 +1,148 @@
+#!/usr/bin/env python3
+"""What this machine can do at most, what Whisper needs for a window, and so how fast each stage could be at best: bench/limit
+[--batch N] [--runs N] [RECORDING]. Beside it stands what Hansard's stages took on RECORDING, as far as it tells.
+
+A stage's floor is the longer of its multiply-adds at the machine's rate and its bytes at the memory's bandwidth, neither of
+which any program reaches: what remains between is what could be won at most. Softmax, norms and features are not in it.
+"""
+import argparse
+import dataclasses
+import json
+import math
+import pathlib
+import statistics
+import subprocess
+
+from tokenizers import Tokenizer
+
+import corpus
+import ggml_model
+import report
+import scoring
+from contenders import THREADS, preset
+
+WINDOW_S = 30
+MODEL = corpus.DEPS / "models/whisper-base"
+
+
+@dataclasses.dataclass(frozen=True)
+class Work:
+    """Of one part of a stage, for one window or one token of it."""
+    stage: str  # as Hansard calls it in `stage_seconds`
+    part: str
+    per: str  # window, token
+    numbers: str  # int8, fp32: what CTranslate2 computes it in
+    multiply_adds: float
+    bytes: float
+
+
+def machine(threads):
+    return json.loads(subprocess.run([corpus.PROGRAMS / "machine-bench", str(threads)], check=True, stdout=subprocess.PIPE).stdout)
+
+
+def work(batch):
+    """From the sizes of the model; `batch` windows share what a step reads of the decoder's weights."""
+    variables = ggml_model.read_ctranslate2(MODEL / "model.bin")
+    vocabulary, frames, width, _, layers, _, text_width, _, text_layers, mels = ggml_model.dimensions(variables)
+    del variables
+    cross = 2 * frames * text_width * text_layers  # keys and values of a window, in fp32
+    weights = 14 * text_width**2 * text_layers + vocabulary * text_width
+    convolutions = 3 * (2 * frames * mels * width + frames * width**2)
+    return [
+        Work("encode", "convolutions", "window", "fp32", convolutions, 0),
+        Work("encode", "attention", "window", "fp32", 2 * frames**2 * width * layers, 0),
+        Work("encode", "linear layers", "window", "int8", 12 * width**2 * frames * layers, 12 * width**2 * layers),
+        Work("decode", "keys and values", "window", "int8", cross * text_width, 0),
+        Work("decode", "attention to the window", "token", "fp32", cross, 4 * cross),
+        Work("decode", "linear layers, vocabulary", "token", "int8", weights, weights / batch),
+    ]
+
+
+def floor_s(one, limits, numbers=None):
+    rate = limits[numbers or one.numbers]["giga_multiply_adds"]
+    return max(one.multiply_adds / rate, one.bytes / limits["memory_gb"]) / 1e9
+
+
+def half_floor_s(one, limits):
+    """With fp32 replaced by bf16, and half its bytes, where the machine has it."""
+    if one.numbers != "fp32" or not limits["bf16"]["giga_multiply_adds"]:
+        return floor_s(one, limits)
+    return floor_s(dataclasses.replace(one, bytes=one.bytes / 2), limits, "bf16")
+
+
+def machine_table(all_limits):
+    rows = []
+    for numbers in ("int8", "bf16", "fp32"):
+        rows.append([f"{numbers}, {all_limits[0][numbers]['instructions'] or 'none'}: 10⁹ multiply-adds a second",
+                     *(f"{limits[numbers]['giga_multiply_adds']:.0f}" for limits in all_limits)])
+    for key, what in (("memory_gb", "memory"), ("cache_gb", "last cache, 4 MB a thread")):
+        rows.append([f"{what}: GB a second", *(f"{limits[key]:.0f}" for limits in all_limits)])
+    return report.table(["", *(f"{limits['threads']} threads" for limits in all_limits)], rows)
+
+
+def work_table(works, limits):
+    rows = []
+    for one in works:
+        rows.append([one.stage, one.part, one.per, one.numbers, f"{one.multiply_adds / 1e6:,.0f}", f"{one.bytes / 1e6:.1f}",
+                     f"{1e3 * floor_s(one, limits):.3g}", f"{1e3 * half_floor_s(one, limits):.3g}"])
+    return report.table(["stage", "", "of each", "in", "10⁶ multiply-adds", "MB read", "ms at best", "with bf16 for fp32"], rows)
+
+
+def estimated_counts(recording, result):
+    """Windows as if all of it were packed full, and tokens as the tokenizer has them for the text."""
+    seconds = result["duration_seconds"]
+    tokens = len(Tokenizer.from_file(str(MODEL / "tokenizer.json")).encode(result["text"], add_special_tokens=False).ids)
+    windows = math.ceil(seconds / WINDOW_S)
+    return dict(windows=windows, tokens=tokens + windows)
+
+
+def measured_stages(recording, runs):
+    """Medians of the stages' seconds, counts of windows and tokens, whether these are only estimated, and the audio's
+    length."""
+    out = corpus.OUT / "limit"
+    outcomes = [preset("balanced", "--no-diarize").run(out, [recording]) for _ in range(runs)]
+    stages = {s: statistics.median(o["stages"].get(s, 0) for o in outcomes) for s in outcomes[0]["stages"]}
+    result = scoring.load(out, {"file": recording})
+    told = outcomes[0]["counts"]
+    counts = told if {"windows", "tokens"} <= told.keys() else estimated_counts(recording, result)
+    return stages, counts, counts is not told, result["duration_seconds"]
+
+
+def shares_table(works, limits, stages, counts, audio_s):
+    """Each stage at best and as it is; where the engine does not tell of its stages, all that lies in `transcribing`."""
+    rows, told = [], {one.stage for one in works} <= stages.keys()
+    groups = {s: [w for w in works if w.stage == s] for s in ("encode", "decode")} if told else {"transcribing": works}
+    for stage, parts in groups.items():
+        best, half = (sum(f(w, limits) * counts[f"{w.per}s"] for w in parts) for f in (floor_s, half_floor_s))
+        took = stages[stage]
+        rows.append([stage, f"{best:.2f}", f"{half:.2f}", f"{took:.2f}", f"{took / audio_s:.4f}", f"{100 * best / took:.0f} %"])
+    for stage, took in stages.items():
+        if stage not in groups:
+            rows.append([stage, "", "", f"{took:.2f}", f"{took / audio_s:.4f}", ""])
+    return report.table(["stage", "s at best", "with bf16", "s measured", "of real time", "at best, of measured"], rows)
+
+
+def main():
+    parser = argparse.ArgumentParser(description=__doc__, formatter_class=argparse.RawDescriptionHelpFormatter)
+    parser.add_argument("--batch", type=int, default=8, help="windows decoded at once (default: %(default)s)")
+    parser.add_argument("--runs", type=int, default=3, help="of Hansard, whose medians count (default: %(default)s)")
+    parser.add_argument("recording", nargs="?", help="default: asterisk_en_long of the corpus, or one that deps/fetch brought")
+    options = parser.parse_args()
+    recording = options.recording
+    if not recording:
+        with_corpus = (corpus.CORPUS / "manifest.json").exists()
+        recording = corpus.file(corpus.item("asterisk_en_long")) if with_corpus else str(corpus.DEPS / "recordings/two_cities.wav")
+
+    all_limits = [machine(threads) for threads in (1, THREADS)]
+    works = work(options.batch)
+    print(f"The machine, at most:\n\n{machine_table(all_limits)}\n")
+    print(f"The model, batches of {options.batch}, {THREADS} threads:\n\n{work_table(works, all_limits[-1])}\n")
+    stages, counts, estimated, audio_s = measured_stages(recording, options.runs)
+    print(f"{pathlib.Path(recording).name}, {audio_s:.0f} s: {counts['windows']} windows, {counts['tokens']} tokens"
+          f"{' (estimated)' if estimated else ''}; medians of {options.runs} runs with {THREADS} threads.\n")
+    print(shares_table(works, all_limits[-1], stages, counts, audio_s))
+    report.save("limit", dict(machine=all_limits, stages=stages, counts=counts, audio_s=audio_s))
+
+
+if __name__ == "__main__":
+    main()
