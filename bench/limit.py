@@ -135,13 +135,21 @@ def main():
 
     all_limits = [machine(threads) for threads in (1, THREADS)]
     works = work(options.batch)
-    print(f"The machine, at most:\n\n{machine_table(all_limits)}\n")
-    print(f"The model, batches of {options.batch}, {THREADS} threads:\n\n{work_table(works, all_limits[-1])}\n")
     stages, counts, estimated, audio_s = measured_stages(recording, options.runs)
-    print(f"{pathlib.Path(recording).name}, {audio_s:.0f} s: {counts['windows']} windows, {counts['tokens']} tokens"
-          f"{' (estimated)' if estimated else ''}; medians of {options.runs} runs with {THREADS} threads.\n")
-    print(shares_table(works, all_limits[-1], stages, counts, audio_s))
-    report.save("limit", dict(machine=all_limits, stages=stages, counts=counts, audio_s=audio_s))
+    text = f"""The machine, at most:
+
+{machine_table(all_limits)}
+
+The model, batches of {options.batch}, {THREADS} threads:
+
+{work_table(works, all_limits[-1])}
+
+{pathlib.Path(recording).name}, {audio_s:.0f} s: {counts['windows']} windows, {counts['tokens']} tokens\
+{' (estimated)' if estimated else ''}; medians of {options.runs} runs with {THREADS} threads.
+
+{shares_table(works, all_limits[-1], stages, counts, audio_s)}"""
+    print(text)
+    report.save("limit", dict(text=text, machine=all_limits, stages=stages, counts=counts, audio_s=audio_s))
 
 
 if __name__ == "__main__":

@@ -1,5 +1,5 @@
-"""Runs a program and watches it: seconds, anonymous memory of all its processes at its peak, bytes they read, and what it
-says on standard error with the time at which it said it."""
+"""Runs a program and watches it: seconds, seconds of processors, anonymous memory of all its processes at its peak, bytes
+they read, and what it says on standard error with the time at which it said it."""
 import dataclasses
 import os
 import pathlib
@@ -13,6 +13,7 @@ SAMPLE_S = 0.05
 @dataclasses.dataclass
 class Watched:
     seconds: float
+    cpu_s: float
     peak_mb: float
     read_mb: float
     lines: list  # (seconds since the start, line)
@@ -66,11 +67,12 @@ def watch(command, environment=None):
         raise
     finally:
         ended.set()
-        process.wait()
+        _, status, usage = os.wait4(process.pid, 0)
+        process.returncode = os.waitstatus_to_exitcode(status)
         for thread in threads:
             thread.join()
         process.stderr.close()
     if process.returncode != 0:
         said = "\n".join(line for _, line in lines[-10:])
         raise RuntimeError(f"{pathlib.Path(command[0]).name} ended with {process.returncode}:\n{said}")
-    return Watched(seconds, peak / 1e6, read / 1e6, lines)
+    return Watched(seconds, usage.ru_utime + usage.ru_stime, peak / 1e6, read / 1e6, lines)

@@ -77,16 +77,17 @@ def rounds_of(result):
     return len(next(iter(result["runs"].values())))
 
 
-def contender_rows(result, extra_head, extra):
+def contender_rows(result, extra_head=(), extra=lambda _: [], last=()):
     audio = result["audio_s"]
     rows = []
     for name, outcomes in result["runs"].items():
         seconds = middle(result["runs"], name)
         length = audio[name] if isinstance(audio, dict) else audio
         row = [name, f"{seconds:.1f}", f"{seconds / length:.4f}"]
-        row.append(f"{max(o['peak_mb'] for o in outcomes):.0f}" if "peak_mb" in outcomes[0] else "")
+        watched = "peak_mb" in outcomes[0]
+        row += [f"{middle(result['runs'], name, 'cpu_s'):.1f}", f"{max(o['peak_mb'] for o in outcomes):.0f}"] if watched else ["", ""]
         rows.append(row + extra(name))
-    return table(["", "seconds", "of real time", "peak MB", *extra_head], rows)
+    return table(["", "seconds", "of real time", "of processors", "peak MB", *extra_head], [*rows, *last])
 
 
 def ratio_table(result):
@@ -115,9 +116,8 @@ def words_text(result):
 
     first = next(iter(result["words"].values()))
     head = ["errors, all", *GROUPS[1:]]
-    of = [["of so many words", "", "", "", *(first[g][1] for g in GROUPS)]]
-    contenders = contender_rows(result, head, errors) + "\n" + table([""] * len(of[0]), of).splitlines()[-1]
-    return "\n\n".join([contenders, ratio_table(result)])
+    of = [["of so many words", "", "", "", "", *(first[g][1] for g in GROUPS)]]
+    return "\n\n".join([contender_rows(result, head, errors, of), ratio_table(result)])
 
 
 def speakers_text(result):
@@ -129,23 +129,15 @@ def speakers_text(result):
             rows.append([name, group, f"{one['der']:.3f}", f"{one['low']:.3f} to {one['high']:.3f}", f"{one['missed']:.3f}",
                          f"{one['false']:.3f}", f"{one['confused']:.3f}", f"{one['count']:.2f}"])
     head = ["", "recordings", "error", "95 % over clips", "missed", "false alarms", "confused", "error of the count"]
-    return "\n\n".join([contender_rows(result, [], lambda _: []), ratio_table(result), table(head, rows)])
+    return "\n\n".join([contender_rows(result), ratio_table(result), table(head, rows)])
 
 
 def both_text(result):
-    return "\n\n".join([contender_rows(result, [], lambda _: []), ratio_table(result)])
-
-
-def memory_text(result):
-    return contender_rows(result, [], lambda _: [])
+    return "\n\n".join([contender_rows(result), ratio_table(result)])
 
 
 def length_text(result):
     return contender_rows(result, ["MB read"], lambda name: [f"{middle(result['runs'], name, 'read_mb'):.0f}"])
-
-
-def slots_text(result):
-    return contender_rows(result, [], lambda _: [])
 
 
 def silence_text(result):
@@ -161,8 +153,8 @@ def languages_text(result):
     return "\n\n".join([table(["errors in pieces", *result["languages"], "all"], rows), ratio_table(result)])
 
 
-TEXTS = dict(words=words_text, whispercpp=words_text, speakers=speakers_text, both=both_text, memory=memory_text,
-             length=length_text, slots=slots_text, silence=silence_text, languages=languages_text)
+TEXTS = dict(words=words_text, whispercpp=words_text, speakers=speakers_text, both=both_text, memory=contender_rows,
+             length=length_text, slots=contender_rows, silence=silence_text, languages=languages_text, limit=lambda result: result["text"])
 
 
 def text(name, result):
