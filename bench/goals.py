@@ -65,18 +65,24 @@ def peak_memory(ours, theirs):
     return lambda r: of_ratios(ratios(r["runs"], ours, [theirs], "peak_mb"))
 
 
+def both_counts(r, ours, theirs):
+    """Errors of both, in all recordings and in the half that nobody tuned on."""
+    return "; ".join(f"{r['words'][ours][half][0]} and {r['words'][theirs][half][0]} of {r['words'][ours][half][1]}{name}"
+                     for half, name in (("all", ""), ("judge", " in `judge`")) if half in r["words"][ours])
+
+
 def more_errors(ours, theirs):
     """In a thousand words."""
     def measure(r):
         (a, total), (b, _) = r["words"][ours]["all"], r["words"][theirs]["all"]
-        return Measured(1000 * (a - b) / total, note=f"{a} and {b} of {total}")
+        return Measured(1000 * (a - b) / total, note=both_counts(r, ours, theirs))
     return measure
 
 
 def share_of_errors(ours, theirs):
     def measure(r):
         a, b = r["words"][ours]["all"][0], r["words"][theirs]["all"][0]
-        return Measured(a / b, note=f"{a} and {b}")
+        return Measured(a / b, note=both_counts(r, ours, theirs))
     return measure
 
 

@@ -19,7 +19,7 @@ def measure(name, rounds):
     """Measures, keeps and prints one experiment."""
     print(f"\n{name}: {EXPERIMENTS[name].__doc__}\n", flush=True)
     result = EXPERIMENTS[name](rounds)
-    report.save(name, result)
+    report.save(name, dict(result, corpus=str(corpus.CORPUS), preset_flags=contenders.preset_flags))
     print(report.text(name, result), flush=True)
 
 

@@ -54,21 +54,22 @@ def goal_row(goal, found):
     cells = [goal.what, goal.against, f"{sign} {number(goal.limit)}", number(goal.stretch) if goal.stretch is not None else ""]
     measured = goal.measure(found[goal.experiment]) if goal.experiment in found else None
     if measured is None:
-        return [*cells, "", "not measured"], None
+        return [*cells, "", "", "not measured"], None
     text = number(measured.value)
     if measured.low is not None and measured.low != measured.high:
         text += f", {number(measured.low)} to {number(measured.high)}"
     if measured.note:
         text += f" ({measured.note})"
     verdict = goal.verdict(measured)
-    return [*cells, text, verdict], verdict
+    result = found[goal.experiment]
+    return [*cells, text, rounds_of(result) if "runs" in result else "", verdict], verdict
 
 
 def goals_table(found, only=None):
     """The table, and the names of goals that were missed."""
     judged = [(goal, *goal_row(goal, found)) for goal in GOALS if only is None or goal.experiment in only]
     missed = [f"{goal.what} ({goal.against})" if goal.against else goal.what for goal, _, verdict in judged if verdict == "missed"]
-    return table(["", "against", "goal", "stretch", "measured", ""], [cells for _, cells, _ in judged]), missed
+    return table(["", "against", "goal", "stretch", "measured", "rounds", ""], [cells for _, cells, _ in judged]), missed
 
 
 # ---- one experiment
@@ -90,10 +91,13 @@ def contender_rows(result, extra_head=(), extra=lambda _: [], last=()):
     return table(["", "seconds", "of real time", "of processors", "peak MB", *extra_head], [*rows, *last])
 
 
-def ratio_table(result):
+def ratio_table(result, together=False):
+    """Beside each peer; `together`: also beside all of them, one after the other."""
     ours = [n for n in result["runs"] if n in OURS]
-    theirs = [n for n in result["runs"] if n not in OURS]
-    rows = [[peer, *(spread(ratios(result["runs"], name, [peer])) for name in ours)] for peer in theirs]
+    theirs = {n: [n] for n in result["runs"] if n not in OURS}
+    if together:
+        theirs["one after the other"] = list(theirs)
+    rows = [[what, *(spread(ratios(result["runs"], name, peers)) for name in ours)] for what, peers in theirs.items()]
     return table(["time, of", *ours], rows)
 
 
@@ -110,13 +114,15 @@ def stages_text(result):
 
 
 def words_text(result):
+    totals = next(iter(result["words"].values()))
+    groups = [g for g in GROUPS if g in totals]
+
     def errors(name):
         by = result["words"][name]
-        return [f"{by[g][0]} ({by[g][0] / by[g][1]:.4f})" if g == "all" else str(by[g][0]) for g in GROUPS]
+        return [f"{by[g][0]} ({by[g][0] / by[g][1]:.4f})" if g == "all" else by[g][0] for g in groups]
 
-    first = next(iter(result["words"].values()))
-    head = ["errors, all", *GROUPS[1:]]
-    of = [["of so many words", "", "", "", "", *(first[g][1] for g in GROUPS)]]
+    head = [f"errors, {groups[0]}", *groups[1:]]
+    of = [["of so many words", "", "", "", "", *(totals[g][1] for g in groups)]]
     return "\n\n".join([contender_rows(result, head, errors, of), ratio_table(result)])
 
 
@@ -133,7 +139,7 @@ def speakers_text(result):
 
 
 def both_text(result):
-    return "\n\n".join([contender_rows(result), ratio_table(result)])
+    return "\n\n".join([contender_rows(result), ratio_table(result, together=True)])
 
 
 def length_text(result):
@@ -160,7 +166,7 @@ TEXTS = dict(words=words_text, whispercpp=words_text, speakers=speakers_text, bo
 def text(name, result):
     parts = [TEXTS[name](result)]
     if "runs" in result:
-        parts += [stages_text(result), f"Medians of {rounds_of(result)} rounds in turns."]
+        parts += [stages_text(result), f"Medians of {rounds_of(result)} round{'s' if rounds_of(result) > 1 else ''} in turns."]
     return "\n\n".join(p for p in parts if p)
 
 
