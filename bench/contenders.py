@@ -101,6 +101,11 @@ def preset(name, *flags):
     return Hansard(name, (*chosen, *flags))
 
 
+def same_presets():
+    """Those that do not differ, as Hansard has none and no flags stand for them."""
+    return [] if has_flag("--preset") else [name for name in PRESETS if name not in preset_flags]
+
+
 def without_word_times():
     return ("--no-word-times",) if has_flag("--no-word-times") else ()
 

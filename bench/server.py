@@ -16,6 +16,9 @@ import subprocess
 import tempfile
 import time
 
+import corpus
+from processes import bytes_read
+
 BOUNDARY = "b"
 
 
@@ -26,7 +29,7 @@ def anonymous_mb(pid):
 
 def read_mb(pid):
     """What a process has read so far."""
-    return int(re.search(r"rchar: (\d+)", pathlib.Path(f"/proc/{pid}/io").read_text()).group(1)) / 1e6
+    return bytes_read(pid) / 1e6
 
 
 class Server:
@@ -107,10 +110,7 @@ def serving(program, **settings):
 
 
 def cut(source, folder, start, seconds):
-    path = f"{folder}/{start}.wav"
-    subprocess.run(["ffmpeg", "-v", "error", "-y", "-ss", str(start), "-i", source, "-t", str(seconds), "-ac", "1", "-ar",
-                    "16000", path], check=True)
-    return path
+    return corpus.cut(source, f"{folder}/{start}.wav", start, seconds)
 
 
 def middle(values, form="{:.0f}"):
