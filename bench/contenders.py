@@ -15,8 +15,6 @@ from corpus import DEPS, HANSARD, OUT, ROOT
 from processes import watch
 
 THREADS = 2
-# Hansard's engine steps back beside other work, so the peers do too: else such work would slow one side alone.
-NICE = ("nice", "-n", "10")
 HUGE_PAGES = {"GLIBC_TUNABLES": "glibc.malloc.hugetlb=1"}
 PRESETS = ("fast", "balanced", "accurate")
 # Flags of a preset in place of --preset, for trying what a preset might be: bench/peers --flags PRESET=FLAGS.
@@ -37,7 +35,7 @@ class Peer:
 
     def run(self, out, files):
         shutil.rmtree(out, ignore_errors=True)
-        command = [*NICE, sys.executable, ROOT / "bench/peer.py", self.kind, self.model, out, *files]
+        command = [sys.executable, ROOT / "bench/peer.py", self.kind, self.model, out, *files]
         return outcome(watch(command, self.environment))
 
 

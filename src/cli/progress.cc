@@ -50,7 +50,7 @@ void log_over_bar(log::Level level, std::string_view line) {
 }
 
 void write_json(const json::bj::object& line) {
-  write_error(json::bj::serialize(line) + "\n");
+  write_error(json::to_text(line) + "\n");
 }
 
 void log_as_json(log::Level level, std::string_view line) {
@@ -122,6 +122,7 @@ void Progress::begin(std::string_view name) {
   began_ = std::chrono::steady_clock::now();
   shown_ = style_ == ProgressStyle::plain ? began_ : std::chrono::steady_clock::time_point{};
   duration_s_ = 0;
+  effort_ = {};
   time_left_ = TimeLeft();
 }
 
@@ -224,6 +225,9 @@ void Progress::done(std::string_view output, std::optional<size_t> speakers) con
                           {"elapsed_seconds", json::rounded(elapsed_s(), 1)},
                           {"speakers", nullptr},
                           {"output", nullptr}};
+    json::bj::object& seconds = line["stage_seconds"].emplace_object();
+    for (const auto& [stage, took] : effort_.seconds) seconds[stage] = json::rounded(took, 3);
+    line["counts"] = json::bj::value_from(effort_.counts);
     if (speakers) line["speakers"] = *speakers;
     if (!output.empty()) line["output"] = transcript::cleaned(output);
     return write_json(line);

@@ -52,6 +52,7 @@ class Progress : public pipeline::Observer {
 
   void progress(pipeline::Stage stage, double fraction, double within) override;
   void duration(double seconds) override { duration_s_ = seconds; }
+  void effort(const engine::Effort& effort) override { effort_ += effort; }
   void words(const std::vector<transcript::Word>& words) override;
 
  private:
@@ -67,6 +68,7 @@ class Progress : public pipeline::Observer {
   std::chrono::steady_clock::time_point began_;
   std::chrono::steady_clock::time_point shown_;
   double duration_s_ = 0;
+  engine::Effort effort_;
   TimeLeft time_left_;
 };
 

@@ -22,6 +22,8 @@ class Sink {
   virtual ~Sink() = default;
   // Of this call's work, in [0, 1], never going back.
   virtual void progress(double /*fraction*/) {}
+  // The call is done, and took so much.
+  virtual void effort(const Effort& /*effort*/) {}
   // A group is final. An error ends the call with that error.
   virtual Result<void> group(GroupText /*group*/) { return {}; }
 };
@@ -66,8 +68,8 @@ class Provider {
 };
 
 // Versions of the stages' algorithms: part of each artifact's key. Raise one when its results change.
-inline constexpr int kPlanVersion = 1;
-inline constexpr int kWordsVersion = 2;
+inline constexpr int kPlanVersion = 2;
+inline constexpr int kWordsVersion = 3;
 inline constexpr int kVoicesVersion = 1;
 inline constexpr int kTurnsVersion = 1;
 

@@ -235,6 +235,20 @@ Result<TranscribeOptions> transcribe_options_from_json(const bj::object& object)
   return options;
 }
 
+bj::object to_json(const Effort& effort) {
+  return {{"seconds", bj::value_from(effort.seconds)}, {"counts", bj::value_from(effort.counts)}};
+}
+
+Result<Effort> effort_from_json(const bj::object& object) {
+  Effort effort;
+  const bj::object& seconds = *TRY(json::get_object(object, "seconds"));
+  for (const auto& field : seconds) effort.seconds[field.key()] = TRY(json::get_number(seconds, field.key()));
+  const bj::object& counts = *TRY(json::get_object(object, "counts"));
+  for (const auto& field : counts)
+    effort.counts[field.key()] = TRY(json::get_integer(counts, field.key(), 0));
+  return effort;
+}
+
 bj::object to_json(const SpeakerCount& count) {
   bj::object object;
   if (count.exact) object["exact"] = *count.exact;

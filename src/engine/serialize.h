@@ -28,6 +28,9 @@ Result<SpeechOptions> speech_options_from_json(const json::bj::object& object);
 json::bj::object to_json(const TranscribeOptions& options);
 Result<TranscribeOptions> transcribe_options_from_json(const json::bj::object& object);
 
+json::bj::object to_json(const Effort& effort);
+Result<Effort> effort_from_json(const json::bj::object& object);
+
 json::bj::object to_json(const SpeakerCount& count);
 Result<SpeakerCount> speaker_count_from_json(const json::bj::object& object);
 

@@ -8,4 +8,10 @@ int64_t Window::sample_count() const {
   return count;
 }
 
+Effort& Effort::operator+=(const Effort& other) {
+  for (const auto& [step, took] : other.seconds) seconds[step] += took;
+  for (const auto& [what, count] : other.counts) counts[what] += count;
+  return *this;
+}
+
 }  // namespace hansard::engine

@@ -3,6 +3,7 @@
 #pragma once
 
 #include <cstdint>
+#include <map>
 #include <optional>
 #include <string>
 #include <vector>
@@ -130,6 +131,17 @@ struct Turn {
   double end = 0;
   int speaker = 0;  // 0, 1, … by first appearance
   bool operator==(const Turn&) const = default;
+};
+
+// ---- what it takes
+
+// Seconds of each step of a call by its name ("encode", "decode", …), and how much was worked on ("windows",
+// "tokens").
+struct Effort {
+  std::map<std::string, double, std::less<>> seconds;
+  std::map<std::string, int64_t, std::less<>> counts;
+
+  Effort& operator+=(const Effort& other);
 };
 
 // ---- what an engine can do

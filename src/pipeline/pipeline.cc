@@ -506,6 +506,7 @@ class Run {
    public:
     StageSink(Run& run, Stage stage, Share share) : run_(run), stage_(stage), share_(share) {}
     void progress(double fraction) override { run_.at(stage_, share_.at(fraction)); }
+    void effort(const engine::Effort& effort) override { run_.observer_.effort(effort); }
 
    private:
     Run& run_;

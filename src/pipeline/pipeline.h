@@ -62,6 +62,8 @@ class Observer {
   virtual void progress(Stage /*stage*/, double /*fraction*/, double /*within*/) {}
   // Known as soon as the recording is decoded or its facts are remembered.
   virtual void duration(double /*seconds*/) {}
+  // A part of the engine's work is done, and took so much.
+  virtual void effort(const engine::Effort& /*effort*/) {}
   // Words of the next part of the recording are final.
   virtual void words(const std::vector<transcript::Word>& /*words*/) {}
 };

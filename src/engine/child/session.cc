@@ -266,7 +266,8 @@ class Session {
     }
     const int batch = std::min(batch_size, TRY(windows_at_once(transcription_model)));
     result.groups = make_groups(static_cast<int>(result.windows.size()), batch);
-    return channel_.send({{"type", "done"}, {"plan", to_json(result)}});
+    const Effort effort = TRY(model<Transcriber>(transcription_model))->take_effort();
+    return channel_.send({{"type", "done"}, {"plan", to_json(result)}, {"effort", to_json(effort)}});
   }
 
   // How many windows the memory limit leaves room for.
@@ -307,7 +308,7 @@ class Session {
       done += share;
       TRY(channel_.send({{"type", "group"}, {"text", to_json(text)}}));
     }
-    return channel_.send({{"type", "done"}});
+    return channel_.send({{"type", "done"}, {"effort", to_json(transcriber->take_effort())}});
   }
 
   Result<void> voices(Message& message, std::stop_token stop) {

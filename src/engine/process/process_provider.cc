@@ -27,8 +27,6 @@ namespace {
 namespace bj = json::bj;
 using Clock = std::chrono::steady_clock;
 
-// Beside interactive work an engine steps back.
-constexpr int kNice = 10;
 // How often memory and silence are looked at while a request is in work.
 constexpr auto kWatchInterval = std::chrono::milliseconds(500);
 
@@ -177,7 +175,6 @@ class ProcessProvider : public Provider {
     add_device_environment(child.environment);
     child.descriptors = {{3, theirs.get()}};
     if (log::level() <= log::Level::debug) child.descriptors.emplace_back(2, STDERR_FILENO);
-    child.limits.nice = kNice;
     child_ = TRY(ChildProcess::start(child));
     if (options_.on_start) options_.on_start(child_.pid());
     channel_ = std::make_unique<Channel>(std::move(ours));
@@ -267,6 +264,9 @@ class ProcessProvider : public Provider {
                        Sink& sink, std::stop_token stop) {
     Result<Message> answer = send_and_wait(header, payload, descriptors, sink, stop);
     if (!answer && ends_child(answer.error().code)) end_child();
+    if (answer && answer->header.contains("effort")) {
+      sink.effort(TRY(trusted(effort_from_json(*TRY(trusted(json::get_object(answer->header, "effort")))))));
+    }
     return answer;
   }
 

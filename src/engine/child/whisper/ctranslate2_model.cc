@@ -194,7 +194,7 @@ class Ct2Model final : public Model {
             4LL * positions * size_.width * (1 + 4LL * size_.decoder_layers)};
   }
 
-  Result<std::vector<EncodingPtr>> encode(std::span<const Features> windows) override {
+  Result<std::vector<EncodingPtr>> do_encode(std::span<const Features> windows) override {
     return guarded("encoding", [&] {
       return run<EncodingPtr>(windows.size(), [&](ct2::models::WhisperReplica& replica, size_t i) {
         const ct2::dim_t frames = windows[i].frames;
@@ -206,9 +206,9 @@ class Ct2Model final : public Model {
   }
 
   // A batch has one length of encodings.
-  Result<std::vector<Hypothesis>> generate(std::span<const EncodingPtr> windows,
-                                           std::span<const std::vector<int>> prompts,
-                                           const Search& search) override {
+  Result<std::vector<Hypothesis>> do_generate(std::span<const EncodingPtr> windows,
+                                              std::span<const std::vector<int>> prompts,
+                                              const Search& search) override {
     std::map<int64_t, std::vector<size_t>> by_length;
     for (size_t i = 0; i < windows.size(); ++i) by_length[own(windows[i]).positions()].push_back(i);
     return guarded("decoding", [&] {
@@ -218,7 +218,7 @@ class Ct2Model final : public Model {
     });
   }
 
-  Result<std::vector<std::vector<TokenTime>>> align(std::span<const Alignment> windows) override {
+  Result<std::vector<std::vector<TokenTime>>> do_align(std::span<const Alignment> windows) override {
     return guarded("alignment", [&] {
       return run<std::vector<TokenTime>>(
           windows.size(), [&](ct2::models::WhisperReplica& replica, size_t i) -> std::vector<TokenTime> {
@@ -236,7 +236,7 @@ class Ct2Model final : public Model {
     });
   }
 
-  Result<std::vector<Languages>> detect_language(std::span<const EncodingPtr> windows) override {
+  Result<std::vector<Languages>> do_detect_language(std::span<const EncodingPtr> windows) override {
     return guarded("language detection", [&] {
       return run<Languages>(windows.size(), [&](ct2::models::WhisperReplica& replica, size_t i) {
         const auto results = replica.detect_language(view_of(own(windows[i])));

@@ -61,7 +61,7 @@ class Int8Model final : public Model {
     return {lane, cross + self + scores};
   }
 
-  Result<std::vector<EncodingPtr>> encode(std::span<const Features> windows) override {
+  Result<std::vector<EncodingPtr>> do_encode(std::span<const Features> windows) override {
     return guarded("encoding", [&] {
       std::vector<EncodingPtr> encodings(windows.size());
       // Each window has one thread, or several where there are fewer windows than threads.
@@ -77,9 +77,9 @@ class Int8Model final : public Model {
     });
   }
 
-  Result<std::vector<Hypothesis>> generate(std::span<const EncodingPtr> windows,
-                                           std::span<const std::vector<int>> prompts,
-                                           const Search& search) override {
+  Result<std::vector<Hypothesis>> do_generate(std::span<const EncodingPtr> windows,
+                                              std::span<const std::vector<int>> prompts,
+                                              const Search& search) override {
     return guarded("decoding", [&] {
       std::vector<Hypothesis> all(windows.size());
       const size_t parts = std::min(rooms_.size(), windows.size());
@@ -97,7 +97,7 @@ class Int8Model final : public Model {
     });
   }
 
-  Result<std::vector<std::vector<TokenTime>>> align(std::span<const Alignment> windows) override {
+  Result<std::vector<std::vector<TokenTime>>> do_align(std::span<const Alignment> windows) override {
     return guarded("alignment", [&] {
       std::vector<std::vector<TokenTime>> times(windows.size());
       in_parallel(static_cast<int>(windows.size()), lanes(), [&](int index, int) {
@@ -112,7 +112,7 @@ class Int8Model final : public Model {
     });
   }
 
-  Result<std::vector<Languages>> detect_language(std::span<const EncodingPtr> windows) override {
+  Result<std::vector<Languages>> do_detect_language(std::span<const EncodingPtr> windows) override {
     return guarded("language detection", [&] {
       std::vector<Languages> all(windows.size());
       in_parallel(static_cast<int>(windows.size()), lanes(), [&](int index, int lane) {

@@ -85,7 +85,8 @@ Result<std::vector<Window>> LanguageDetector::split(const Pcm& pcm, const Window
   const std::vector<Pieces> parts = language_regions(window.pieces, regions);
   const std::vector<Heard> heard = TRY(listen(pcm, parts, Encoder::Keep::forget, [](double) {}, stop));
   std::vector<Window> windows;
-  for (size_t i = 0; i < parts.size(); ++i) windows.push_back({parts[i], likeliest(heard[i], present)});
+  for (size_t i = 0; i < parts.size(); ++i)
+    windows.push_back({parts[i], language_of_part(heard[i], present)});
   return join_same_language(std::move(windows));
 }
 

@@ -50,8 +50,11 @@ std::optional<std::string> sure_language(const Heard& heard, std::span<const std
   return language;
 }
 
-std::string likeliest(const Heard& heard, std::span<const std::string> present) {
-  for (const auto& [language, probability] : heard.languages) {
+std::string language_of_part(const Heard& part, std::span<const std::string> present) {
+  const bool sure = !part.languages.empty() && part.seconds >= strategy::kSurePartSeconds &&
+                    static_cast<double>(part.languages.front().second) >= strategy::kSureOfPart;
+  if (sure) return part.languages.front().first;
+  for (const auto& [language, probability] : part.languages) {
     if (std::find(present.begin(), present.end(), language) != present.end()) return language;
   }
   return present.front();

@@ -31,8 +31,9 @@ std::vector<std::string> present(const Shares& shares);
 // The language of a window that is sure of one of the `present`.
 std::optional<std::string> sure_language(const Heard& heard, std::span<const std::string> present);
 
-// The likeliest of the `present`.
-std::string likeliest(const Heard& heard, std::span<const std::string> present);
+// The likeliest of the `present`; but a part that is long and sure of another has that one, however little of
+// it the recording has.
+std::string language_of_part(const Heard& part, std::span<const std::string> present);
 
 // The regions inside of a window, short ones joined to what follows: where its language may change.
 std::vector<std::vector<Piece>> language_regions(std::span<const Piece> window,

@@ -1,6 +1,7 @@
 #include "engine/child/whisper/model.h"
 
 #include <algorithm>
+#include <chrono>
 #include <new>
 
 #include <fmt/format.h>
@@ -21,6 +22,40 @@ Result<std::unique_ptr<Model>> Model::load(const ModelFiles& files, const Tokeni
     if (model != nullptr) return model;
   }
   return load_with_ctranslate2(files, device, compute_type, threads);
+}
+
+template <typename Work>
+auto Model::timed(std::string_view step, const Work& work) {
+  const auto began = std::chrono::steady_clock::now();
+  auto result = work();
+  effort_.seconds[std::string(step)] +=
+      std::chrono::duration<double>(std::chrono::steady_clock::now() - began).count();
+  return result;
+}
+
+Result<std::vector<EncodingPtr>> Model::encode(std::span<const Features> windows) {
+  effort_.counts["windows"] += std::ssize(windows);
+  return timed("encode", [&] { return do_encode(windows); });
+}
+
+Result<std::vector<Hypothesis>> Model::generate(std::span<const EncodingPtr> windows,
+                                                std::span<const std::vector<int>> prompts,
+                                                const Search& search) {
+  auto found = timed(search.beam_size > 1 ? "decode with a beam" : "decode",
+                     [&] { return do_generate(windows, prompts, search); });
+  // The end of a text is a token, too.
+  if (found) {
+    for (const Hypothesis& text : *found) effort_.counts["tokens"] += std::ssize(text.tokens) + 1;
+  }
+  return found;
+}
+
+Result<std::vector<std::vector<TokenTime>>> Model::align(std::span<const Alignment> windows) {
+  return timed("align", [&] { return do_align(windows); });
+}
+
+Result<std::vector<Model::Languages>> Model::detect_language(std::span<const EncodingPtr> windows) {
+  return timed("language", [&] { return do_detect_language(windows); });
 }
 
 std::vector<TokenTime> token_times(std::span<const int> first_positions, std::span<const float> probabilities,

@@ -56,12 +56,11 @@ class Model {
   virtual ModelMemory memory() const = 0;  // an estimate, rather too much
 
   // Any number of windows, in parallel where there are threads.
-  virtual Result<std::vector<EncodingPtr>> encode(std::span<const Features> windows) = 0;
+  Result<std::vector<EncodingPtr>> encode(std::span<const Features> windows);
 
   // Windows whose prompts have the same length.
-  virtual Result<std::vector<Hypothesis>> generate(std::span<const EncodingPtr> windows,
-                                                   std::span<const std::vector<int>> prompts,
-                                                   const Search& search) = 0;
+  Result<std::vector<Hypothesis>> generate(std::span<const EncodingPtr> windows,
+                                           std::span<const std::vector<int>> prompts, const Search& search);
 
   // One time for each token, from the pattern of attention. `start` is the prompt without <|notimestamps|>,
   // `seconds` of the window are looked at.
@@ -71,11 +70,28 @@ class Model {
     const Hypothesis* hypothesis = nullptr;
     double seconds = 0;
   };
-  virtual Result<std::vector<std::vector<TokenTime>>> align(std::span<const Alignment> windows) = 0;
+  Result<std::vector<std::vector<TokenTime>>> align(std::span<const Alignment> windows);
 
   // Languages by falling probability, as codes. Multilingual models only.
   using Languages = std::vector<std::pair<std::string, float>>;
-  virtual Result<std::vector<Languages>> detect_language(std::span<const EncodingPtr> windows) = 0;
+  Result<std::vector<Languages>> detect_language(std::span<const EncodingPtr> windows);
+
+  // What the calls took since this was last asked.
+  Effort take_effort() { return std::exchange(effort_, {}); }
+
+ private:
+  virtual Result<std::vector<EncodingPtr>> do_encode(std::span<const Features> windows) = 0;
+  virtual Result<std::vector<Hypothesis>> do_generate(std::span<const EncodingPtr> windows,
+                                                      std::span<const std::vector<int>> prompts,
+                                                      const Search& search) = 0;
+  virtual Result<std::vector<std::vector<TokenTime>>> do_align(std::span<const Alignment> windows) = 0;
+  virtual Result<std::vector<Languages>> do_detect_language(std::span<const EncodingPtr> windows) = 0;
+
+  // Calls `work` and counts its seconds for `step`.
+  template <typename Work>
+  auto timed(std::string_view step, const Work& work);
+
+  Effort effort_;
 };
 
 // The two, each where the other is not wanted: tests compare them. The second ends the process on a processor

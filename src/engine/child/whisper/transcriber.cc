@@ -37,6 +37,8 @@ class LocalTranscriber final : public Transcriber {
     return {memory.lane_bytes * model_->lanes(), memory.window_bytes};
   }
 
+  Effort take_effort() override { return model_->take_effort(); }
+
   Device device() const override { return resolved_.device; }
   ComputeType compute_type() const override { return resolved_.compute_type; }
 

@@ -31,6 +31,9 @@ class Transcriber {
   };
   virtual Memory memory() const = 0;
 
+  // What the calls took since this was last asked.
+  virtual Effort take_effort() = 0;
+
   // What `automatic` came to on this machine.
   virtual Device device() const = 0;
   virtual ComputeType compute_type() const = 0;
