@@ -490,7 +490,8 @@ class Connection : public std::enable_shared_from_this<Connection> {
     if (head.version() == 11 && !caller.host) return fail(Problem(400, "the request names no Host"));
     TRY(check_host(caller));
     find_cors_origin();
-    TRY(check_origin(caller));
+    const Outcome<void> own = check_origin(caller);
+    if (!own && !follows_link()) return fail(own.error());
     const std::string_view coding = request_.header("content-encoding").value_or("identity");
     if (coding != "identity") return fail(Problem(415, "send the body as it is, without Content-Encoding"));
     if (const size_t host = host_start(target); host != std::string_view::npos) {
@@ -498,7 +499,17 @@ class Connection : public std::enable_shared_from_this<Connection> {
     }
     request_.path = target.substr(0, target.find('?'));
     if (target.find('?') != std::string_view::npos) TRY(parse_query(target.substr(target.find('?') + 1)));
-    return match_route();
+    const Route* route = TRY(match_route());
+    // A link on a page of another origin may lead to what is for anyone: it brings a person, and that page
+    // sees nothing.
+    if (!own && route != shared_.router.fallback()) return fail(own.error());
+    return route;
+  }
+
+  // Whether somebody comes here in a window of their own, as by a link: no frame, no form, no script.
+  bool follows_link() const {
+    return request_.method == "GET" && !head_ && !request_.header("origin") &&
+           request_.header("sec-fetch-mode") == "navigate" && request_.header("sec-fetch-dest") == "document";
   }
 
   Outcome<const Route*> match_route() {

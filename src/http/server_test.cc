@@ -779,6 +779,31 @@ TEST_F(HttpServer, WhatNoPatternFitsIsTheFallbacks) {
     EXPECT_EQ(code(client().request(method, "/else", "x")), "NOT_FOUND") << method;
 }
 
+TEST_F(HttpServer, ALinkOfAnotherSiteLeadsToTheFallbackAndNowhereElse) {
+  fallback_ = [](Request&) -> Answer { return text_response(200, "text/html", "page"); };
+  start({.base_path = "/hansard"});
+  const std::string followed = "Sec-Fetch-Site: cross-site\r\nSec-Fetch-Mode: navigate\r\n";
+  const std::string opened = followed + "Sec-Fetch-Dest: document\r\n";
+  for (const char* path : {"/", "/r/one?t=3", "/hansard/settings"})
+    EXPECT_EQ(get(path, opened).body, "page") << path;
+  EXPECT_EQ(
+      get("/", "Sec-Fetch-Site: same-site\r\nSec-Fetch-Mode: navigate\r\nSec-Fetch-Dest: document\r\n").body,
+      "page");
+  // What answers for somebody, a frame, an image, a script, a form of elsewhere.
+  EXPECT_EQ(code(get("/echo?text=1", opened)), "FORBIDDEN");
+  EXPECT_EQ(code(get("/hansard/echo?text=1", opened)), "FORBIDDEN");
+  for (const char* place : {"iframe", "embed", "object", "frame", "image", "empty"})
+    EXPECT_EQ(code(get("/", followed + "Sec-Fetch-Dest: " + place + "\r\n")), "FORBIDDEN") << place;
+  EXPECT_EQ(code(get("/", followed)), "FORBIDDEN");
+  EXPECT_EQ(
+      code(get("/", "Sec-Fetch-Site: cross-site\r\nSec-Fetch-Mode: no-cors\r\nSec-Fetch-Dest: document\r\n")),
+      "FORBIDDEN");
+  EXPECT_EQ(code(get("/", opened + "Origin: https://elsewhere.example\r\n")), "FORBIDDEN");
+  for (const char* method : {"POST", "OPTIONS"})
+    EXPECT_EQ(code(client().request(method, "/", "x", opened)), "FORBIDDEN") << method;
+  EXPECT_EQ(client().request("HEAD", "/", {}, opened).status, 403);
+}
+
 TEST_F(HttpServer, TrustedProxiesSayWhoAsksAndHow) {
   start({.allowed_hosts = {"hansard.example"}, .trusted_proxies = {"127.0.0.0/8"}});
   const std::string_view forwarded =
