@@ -300,6 +300,7 @@ TEST_F(BadDayModel, AFullDiskIsSaidAndHarmsNothing) {
   const std::string large = http::form(wav(12'000'000, [](size_t) { return 0.0; }), "large.wav");
   const ClientResponse full = server.request("POST", "/api/v1/files", large, http::kFormHeader);
   expect_problem(full, 507, "INSUFFICIENT_STORAGE");
+  EXPECT_NE(full.body.find("the disk is full; make room in the data folder"), std::string::npos) << full.body;
   EXPECT_EQ(files_under(disk / "blobs"), 0U);
   EXPECT_TRUE(object(server.get("/api/v1/files")).at("items").as_array().empty());
   const std::string file = upload(server, speech());

@@ -25,14 +25,23 @@ export class Server {
     this.settings = settings;
   }
 
-  static async start(settings: Record<string, string> = {}): Promise<Server> {
+  // With a disk of so many megabytes for its data, where that is said.
+  static async start(settings: Record<string, string> = {}, diskMegabytes = 0): Promise<Server> {
     const folder = await mkdtemp(path.join(tmpdir(), "hansard-page-"));
-    const { child, address } = await Server.launch(folder, { HANSARD_PORT: "0", ...settings });
+    await mkdir(path.join(folder, "data"));
+    const { child, address } = await Server.launch(folder, { HANSARD_PORT: "0", ...settings }, diskMegabytes);
     return new Server(child, folder, address, settings);
   }
+  // The data folder as the server sees it.
+  get data() {
+    return `/proc/${this.process.pid}/root${this.folder}/data`;
+  }
 
-  private static async launch(folder: string, settings: Record<string, string>) {
-    const child = spawn(path.join(root, "build/bin/hansard"), ["serve"], {
+  private static async launch(folder: string, settings: Record<string, string>, diskMegabytes = 0) {
+    const program = path.join(root, "build/bin/hansard");
+    const onDisk = `mount -t tmpfs -o size=${diskMegabytes}m tmpfs "$HANSARD_DATA_DIR" && exec "$0" serve`;
+    const [command, ...words] = diskMegabytes > 0 ? ["unshare", "-rm", "sh", "-c", onDisk, program] : [program, "serve"];
+    const child = spawn(command, words, {
       env: {
         PATH: process.env.PATH,
         HOME: folder,

@@ -41,7 +41,12 @@ class FileWriter : public Writer {
   FileWriter& operator=(const FileWriter&) = delete;
 
   Result<void> append(std::string_view bytes) override {
-    TRY(write_all(fd_.get(), bytes));
+    Result<void> written = write_all(fd_.get(), bytes);
+    if (!written && written.error().code == ErrorCode::insufficient_storage) {
+      return fail(ErrorCode::insufficient_storage, "the disk is full; make room in the data folder",
+                  std::move(written).error().message);
+    }
+    TRY(std::move(written));
     written_ += static_cast<int64_t>(bytes.size());
     // The disk begins now with what commit() will wait for.
     constexpr int64_t kStep = 16 << 20;

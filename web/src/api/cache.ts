@@ -89,7 +89,7 @@ export function followIntoCache(client: QueryClient) {
     } else if (name.startsWith("model.")) {
       if (name === "model.progress") client.setQueryData(["installing", data.id], data);
       else {
-        client.setQueryData(["installing", data.id], null);
+        client.setQueryData(["installing", data.id], data.error ? { error: data.error } : null);
         void client.invalidateQueries({ queryKey: ["models"] });
       }
     }

@@ -4,7 +4,6 @@ import { api, isUnreachable, ok, Refusal, refusal, type FileItem } from "../api/
 import { reachable } from "../api/events";
 import { accessToken, base, renewed } from "../api/session";
 import { Store, useStore } from "../store";
-import { messageOf } from "../ui/controls";
 import { transcribeFile, type Wanted } from "./choices";
 
 export interface Upload {
@@ -13,7 +12,8 @@ export interface Upload {
   size: number;
   sent: number;
   state: "sending" | "waiting" | "checking" | "queueing" | "failed";
-  problem?: string;
+  problem?: unknown; // why it failed
+  again?: () => void; // where another try may help
 }
 
 const KEY = "hansard.uploads";
@@ -165,7 +165,11 @@ export async function transcribe(file: File, wanted: Wanted, queued: () => void)
       queued();
     } catch (error) {
       if (error instanceof DOMException) forget(key);
-      else change(key, { state: "failed", problem: messageOf(error) });
+      else {
+        // What is no recording stays none.
+        const passes = !(error instanceof Refusal) || error.status >= 500 || error.status === 429;
+        change(key, { state: "failed", problem: error, ...(passes ? { again: () => void transcribe(file, wanted, queued) } : {}) });
+      }
     }
   })();
   line.push(work);

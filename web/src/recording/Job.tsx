@@ -8,7 +8,7 @@ import { clock, percent, roughly } from "../format";
 import { optionsOf, storedChoices } from "../library/choices";
 import { JobChoices } from "../library/JobChoices";
 import { t } from "../strings";
-import { Bar, Button, Dialog, Problem } from "../ui/controls";
+import { Bar, Button, Dialog, NextStep, Problem } from "../ui/controls";
 import { Form } from "../ui/Form";
 
 export function Job({ item }: { item: Transcription }) {
@@ -23,6 +23,12 @@ export function Job({ item }: { item: Transcription }) {
     enabled: item.status === "queued",
     refetchInterval: 5000,
   }).data?.queue_position;
+  // What may pass is tried again after a while; meanwhile a person wants to know what it waits for, and may help.
+  const waitsFor = useQuery({
+    queryKey: ["executions", item.id, item.attempt],
+    queryFn: () => ok(api.GET("/api/v1/transcriptions/{id}/executions", { params: { path: { id: item.id } } })),
+    enabled: item.status === "queued" && item.attempt > 0,
+  }).data?.items.at(-1)?.error;
   return (
     <main className="job">
       {running ? (
@@ -39,6 +45,11 @@ export function Job({ item }: { item: Transcription }) {
             </Button>
           </div>
           <Bar share={item.status === "queued" ? undefined : item.progress} label={t.stage[item.progress_stage] ?? ""} />
+          {item.status === "queued" && waitsFor && (
+            <p className="warning" role="status">
+              {t.goesOn}: {waitsFor}
+            </p>
+          )}
           <Problem error={cancel.error} />
         </section>
       ) : (
@@ -46,7 +57,7 @@ export function Job({ item }: { item: Transcription }) {
           <h2>{item.status === "failed" ? t.failedTitle : t.canceledTitle}</h2>
           {item.error && (
             <p role="alert" className="problem">
-              {item.error.message}
+              {item.error.message} <NextStep code={item.error.code} />
             </p>
           )}
           <Retry item={item} />
@@ -104,13 +115,13 @@ export function Retry({ item }: { item: Transcription }) {
     <div className="buttons">
       {item.status !== "completed" && (
         <Button kind="primary" onClick={() => retry.mutate(false)} disabled={retry.isPending}>
-          {t.retryJob}
+          {t.tryAgain}
         </Button>
       )}
       <Button onClick={() => setOpen(true)}>{t.retryWith}</Button>
       {!open && <Problem error={retry.error} />}
       <Dialog title={t.retryWith} open={open} onClose={() => setOpen(false)}>
-        <Form action={t.retryJob} error={retry.error} busy={retry.isPending} onSend={() => retry.mutate(true)}>
+        <Form action={t.tryAgain} error={retry.error} busy={retry.isPending} onSend={() => retry.mutate(true)}>
           <JobChoices value={choices} onChange={setChoices} />
         </Form>
       </Dialog>

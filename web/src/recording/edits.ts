@@ -227,6 +227,7 @@ export class Edits {
         this.rebase();
         this.schedule();
       } else if (isUnreachable(error) || (error instanceof Refusal && (error.status >= 500 || error.status === 401 || error.status === 429))) {
+        if (error instanceof Refusal && error.status !== 401) this.set({ problem: messageOf(error) });
         this.schedule(AGAIN_MS);
       } else {
         this.set({ problem: messageOf(error) });

@@ -7,7 +7,7 @@ import { usePages } from "../api/pages";
 import { bytes, clock, date } from "../format";
 import { transcribeFile } from "../library/choices";
 import { t } from "../strings";
-import { Button, IconButton, Menu, MenuItem, Problem, messageOf } from "../ui/controls";
+import { Button, Dialog, IconButton, Menu, MenuItem, Problem, messageOf } from "../ui/controls";
 import { Rename } from "../ui/Rename";
 import { toast } from "../ui/toasts";
 import { Top } from "../ui/Top";
@@ -46,7 +46,7 @@ export function Recordings() {
 function RecordingRow({ file }: { file: FileItem }) {
   const client = useQueryClient();
   const navigate = useNavigate();
-  const [renaming, setRenaming] = useState(false);
+  const [open, setOpen] = useState<"" | "rename" | "erase">("");
   const again = () => client.invalidateQueries({ queryKey: ["files"] });
   const params = { path: { id: file.id } };
   const transcribe = useMutation({
@@ -59,6 +59,11 @@ function RecordingRow({ file }: { file: FileItem }) {
   const remove = useMutation({
     mutationFn: () => ok(api.DELETE("/api/v1/files/{id}", { params })),
     onSuccess: () => toast(t.deleted(file.title), () => void restore()),
+    onSettled: again,
+  });
+  const erase = useMutation({
+    mutationFn: () => ok(api.DELETE("/api/v1/files/{id}", { params: { ...params, query: { purge: true } } })),
+    onSuccess: () => setOpen(""),
     onSettled: again,
   });
   async function rename(title: string) {
@@ -97,12 +102,24 @@ function RecordingRow({ file }: { file: FileItem }) {
         </Button>
       )}
       <Menu label={t.more} trigger={<IconButton icon="more" label={`${t.more}: ${file.title}`} />}>
-        <MenuItem onSelect={() => setRenaming(true)}>{t.rename}</MenuItem>
+        <MenuItem onSelect={() => setOpen("rename")}>{t.rename}</MenuItem>
         <MenuItem danger onSelect={() => remove.mutate()}>
           {t.delete}
         </MenuItem>
+        <MenuItem danger onSelect={() => setOpen("erase")}>
+          {t.erase} …
+        </MenuItem>
       </Menu>
-      <Rename title={file.title} open={renaming} onClose={() => setRenaming(false)} rename={rename} />
+      <Rename title={file.title} open={open === "rename"} onClose={() => setOpen("")} rename={rename} />
+      <Dialog title={t.eraseWhich(file.title)} text={t.eraseText} open={open === "erase"} onClose={() => setOpen("")}>
+        <Problem error={erase.error} />
+        <div className="buttons">
+          <Button kind="danger" onClick={() => erase.mutate()} disabled={erase.isPending}>
+            {t.erase}
+          </Button>
+          <Button onClick={() => setOpen("")}>{t.cancel}</Button>
+        </div>
+      </Dialog>
     </div>
   );
 }

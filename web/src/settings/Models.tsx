@@ -22,17 +22,24 @@ export function Models() {
   );
 }
 
+// What the stream of events said last of a model that is fetched.
+type Installing = { done_bytes: number; total_bytes: number } | { error: { message: string } };
+
 function ModelRow({ model }: { model: Model }) {
   const client = useQueryClient();
-  const progress = useQuery<{ done_bytes: number; total_bytes: number } | null>({
+  const told = useQuery<Installing | null>({
     queryKey: ["installing", model.id],
     queryFn: () => Promise.resolve(null),
     enabled: false,
   }).data;
+  const progress = told && "done_bytes" in told ? told : undefined;
+  const failed = told && "error" in told ? new Error(told.error.message) : undefined;
   const again = () => client.invalidateQueries({ queryKey: ["models"] });
   const install = useMutation({
     mutationFn: () => ok(api.POST("/api/v1/models/{id}:install", { params: { path: { id: model.id } } })),
-    onSuccess: () => client.setQueryData(["installing", model.id], { done_bytes: 0, total_bytes: model.size_bytes }),
+    // Before it is asked for: word of its end may come sooner than the answer.
+    onMutate: () => client.setQueryData(["installing", model.id], { done_bytes: 0, total_bytes: model.size_bytes }),
+    onError: () => client.setQueryData(["installing", model.id], null),
   });
   const remove = useMutation({
     mutationFn: () => ok(api.DELETE("/api/v1/models/{id}", { params: { path: { id: model.id } } })),
@@ -45,7 +52,7 @@ function ModelRow({ model }: { model: Model }) {
         <span className="row-facts">
           {[bytes(model.size_bytes), model.license, model.installed && t.installed, model.default && t.defaultModel].filter(Boolean).join(" · ")}
         </span>
-        <Problem error={install.error ?? remove.error} />
+        <Problem error={failed ?? install.error ?? remove.error} />
         {progress && <Bar share={progress.done_bytes / Math.max(1, progress.total_bytes)} label={`${t.installing}: ${model.name}`} />}
       </div>
       {model.installed ? (

@@ -16,6 +16,9 @@ export const de: Strings = {
   pageMissing: "Hier ist nichts.",
   toLibrary: "Zur Bibliothek",
   unexpected: "Etwas ging schief",
+  tryAgain: "Noch einmal",
+  makeRoom: "Bei den Aufnahmen Platz schaffen",
+  toModels: "Zu den Modellen",
 
   username: "Name",
   password: "Passwort",
@@ -112,7 +115,7 @@ export const de: Strings = {
   queuePosition: (n) => (n <= 1 ? "Als Nächstes dran" : `Nummer ${n} in der Reihe`),
   timeLeft: (text) => `noch etwa ${text}`,
   cancelJob: "Abbrechen",
-  retryJob: "Noch einmal",
+  goesOn: "Es geht von selbst weiter",
   retryWith: "Mit anderen Einstellungen noch einmal",
   failedTitle: "Diese Aufnahme ließ sich nicht transkribieren",
   canceledTitle: "Das wurde abgebrochen",
@@ -287,6 +290,9 @@ export const de: Strings = {
 
   recordings: "Aufnahmen",
   recordingsText: "Alles, was hierher gebracht wurde, mit Transkript oder ohne.",
+  erase: "Endgültig löschen",
+  eraseWhich: (title) => `„${title}“ endgültig löschen?`,
+  eraseText: "Der Ton wird jetzt gelöscht und alles, was daraus berechnet wurde. Transkripte bleiben. Das lässt sich nicht rückgängig machen.",
   noRecordings: "Es gibt keine Aufnahmen.",
   transcribe: "Transkribieren",
   kinds: { audio: "Ton", video: "Video", youtube: "YouTube", url: "Von einer Adresse" },

@@ -17,6 +17,9 @@ export const en = {
   pageMissing: "There is nothing here.",
   toLibrary: "To the library",
   unexpected: "Something went wrong",
+  tryAgain: "Try again",
+  makeRoom: "Make room among your recordings",
+  toModels: "To the models",
 
   username: "Name",
   password: "Password",
@@ -113,7 +116,7 @@ export const en = {
   queuePosition: (n: number) => (n <= 1 ? "Next in line" : `Number ${n} in line`),
   timeLeft: (text: string) => `about ${text} left`,
   cancelJob: "Cancel",
-  retryJob: "Try again",
+  goesOn: "It goes on by itself",
   retryWith: "Try again with other options",
   failedTitle: "This recording could not be transcribed",
   canceledTitle: "This was canceled",
@@ -288,6 +291,9 @@ export const en = {
 
   recordings: "Recordings",
   recordingsText: "All that was brought here, with a transcript or without.",
+  erase: "Delete for good",
+  eraseWhich: (title: string) => `Delete “${title}” for good?`,
+  eraseText: "Its sound is erased now, and all that was computed of it. Transcripts stay. This cannot be undone.",
   noRecordings: "There are no recordings.",
   transcribe: "Transcribe",
   kinds: { audio: "Sound", video: "Video", youtube: "YouTube", url: "From an address" } as Record<FileItem["kind"], string>,

@@ -1,4 +1,5 @@
 // Buttons, fields and dialogs, as the whole page has them.
+import { Link } from "@tanstack/react-router";
 import { Dialog as RadixDialog, DropdownMenu } from "radix-ui";
 import { useId, type ButtonHTMLAttributes, type InputHTMLAttributes, type ReactNode, type SelectHTMLAttributes } from "react";
 import { Refusal, isUnreachable } from "../api/client";
@@ -129,9 +130,22 @@ export function Problem({ error }: { error: unknown }) {
   if (!error) return null;
   return (
     <p role="alert" className="problem">
-      {messageOf(error)}
+      {messageOf(error)} <NextStep code={error instanceof Refusal ? error.code : ""} />
     </p>
   );
+}
+// What a person can do about it on another page, where there is such a one.
+export function NextStep({ code }: { code: string }) {
+  if (code === "INSUFFICIENT_STORAGE") return <Link to="/recordings">{t.makeRoom}</Link>;
+  // Models are all that a transcription wants of the network.
+  if (code.startsWith("MODEL_") || code === "NETWORK") {
+    return (
+      <Link to="/settings/$page" params={{ page: "models" }}>
+        {t.toModels}
+      </Link>
+    );
+  }
+  return null;
 }
 export function messageOf(error: unknown): string {
   if (error instanceof Refusal) return error.message;
