@@ -1,5 +1,8 @@
 // What a reader feels: how soon the library is there on a slow machine, and whether a long transcript stays smooth.
 import assert from "node:assert/strict";
+import { execFileSync } from "node:child_process";
+import { readFile } from "node:fs/promises";
+import path from "node:path";
 import { after, before, describe, test } from "node:test";
 import { gzipSync } from "node:zlib";
 import type { Page } from "playwright-core";
@@ -42,6 +45,51 @@ function longTranscript(id: string) {
     turns: segments.map(({ start, end, speaker }) => ({ start, end, speaker })),
     engine: { provider: "local", transcription_model: "whisper-base", diarization_model: "diarization-default" },
   };
+}
+
+// Five hours of sound: a reading, again and again.
+async function longRecording(folder: string) {
+  const once = path.join(folder, "once.mp3");
+  const long = path.join(folder, "long.mp3");
+  execFileSync("ffmpeg", ["-v", "error", "-i", recording("two_cities.wav"), "-ac", "1", "-ar", "16000", "-b:a", "16k", once]);
+  execFileSync("ffmpeg", ["-v", "error", "-stream_loop", "-1", "-i", once, "-t", String(SECONDS), "-c", "copy", long]);
+  return readFile(long);
+}
+
+// A transcript of 60,000 words in place of that of the one recording there is; what is changed in it goes nowhere.
+async function openLongTranscript(page: Page, address: string) {
+  await page.route(/\/transcript$/, async (route) => {
+    const id = /tr_\w+/.exec(route.request().url())?.[0] ?? "";
+    if (route.request().method() === "GET") await route.fulfill({ json: longTranscript(id), headers: { ETag: '"long"' } });
+    else await route.abort();
+  });
+  await page.goto(address);
+  await page.getByRole("link", { name: /endgame/ }).click();
+  await page.locator("[data-segment]").first().waitFor();
+}
+
+// What a listener sees of `ms` of playback: how long the frames took, the longest first; how many words were marked, and
+// how many frames had the marked word out of view.
+async function listen(page: Page, ms: number) {
+  return page.evaluate(async (ms) => {
+    const frames: number[] = [];
+    const words = new Set<string>();
+    let unseen = 0;
+    const begin = performance.now();
+    for (let last = begin; last - begin < ms; ) {
+      await new Promise(requestAnimationFrame);
+      const now = performance.now();
+      frames.push(now - last);
+      last = now;
+      const spoken = document.querySelector<HTMLElement>(".spoken");
+      if (!spoken) continue;
+      words.add(spoken.dataset.word ?? "");
+      const { top, bottom } = spoken.getBoundingClientRect();
+      const covered = document.querySelector(".sticky")?.getBoundingClientRect().bottom ?? 0;
+      if (top < covered || bottom > window.innerHeight) unseen += 1;
+    }
+    return { frames: frames.sort((a, b) => b - a), words: [...words].map(Number), unseen };
+  }, ms);
 }
 
 // How long the frames took while a page was scrolled down by 240 steps, the longest first.
@@ -102,14 +150,7 @@ describe("Page", () => {
 
   test("SixtyThousandWordsStaySmooth", async () => {
     const page = await visitor.context.newPage();
-    await page.route(/\/transcript$/, async (route) => {
-      const id = /tr_\w+/.exec(route.request().url())?.[0] ?? "";
-      if (route.request().method() === "GET") await route.fulfill({ json: longTranscript(id), headers: { ETag: '"long"' } });
-      else await route.abort();
-    });
-    await page.goto(server.address);
-    await page.getByRole("link", { name: /endgame/ }).click();
-    await page.locator("[data-segment]").first().waitFor();
+    await openLongTranscript(page, server.address);
     const frames = await scroll(page);
     console.log(`scrolling: longest frames ${frames.slice(0, 5).map((one) => one.toFixed(0)).join(", ")} ms`);
     await page.locator("[data-segment]").nth(12).getByRole("button", { name: /Edit text/ }).click();
@@ -131,6 +172,59 @@ describe("Page", () => {
     console.log(`typing: longest delays ${delays.slice(0, 5).map((one) => one.toFixed(0)).join(", ")} ms`);
     assert.ok((frames[0] ?? Infinity) < 50, `a frame of ${frames[0]} ms`);
     assert.ok((delays[0] ?? Infinity) < 50, `a delay of ${delays[0]} ms`);
+    await page.close();
+  });
+
+  test("FiveHoursPlaySmoothly", async () => {
+    const sound = await longRecording(server.folder);
+    const page = await visitor.context.newPage();
+    await page.goto(server.address);
+    await page.getByRole("link", { name: /endgame/ }).waitFor();
+    const session = await page.evaluate(() => localStorage.getItem("hansard.session"));
+    const headers = { Authorization: `Bearer ${(JSON.parse(session ?? "{}") as { accessToken: string }).accessToken}` };
+    const ask = async (route: string, init: RequestInit = {}) => {
+      const answer = await fetch(`${server.address}/api/v1${route}`, { ...init, headers });
+      assert.ok(answer.ok, `${route}: ${answer.status}`);
+      return answer.json();
+    };
+    const form = new FormData();
+    form.append("file", new Blob([new Uint8Array(sound)]), "long.mp3");
+    const { id } = (await ask("/files", { method: "POST", body: form })) as { id: string };
+    const wave = await ask(`/files/${id}/waveform?points=1200`);
+    await page.route(/\/waveform\?/, (route) => route.fulfill({ json: wave }));
+    await page.route(/\/audio-token$/, async (route) => route.fulfill({ json: await ask(`/files/${id}/audio-token`, { method: "POST" }) }));
+    await openLongTranscript(page, server.address);
+    await page.locator(".wave canvas, .wave > div").first().waitFor();
+
+    await page.getByLabel("Speed").selectOption("2");
+    // From the last line that is seen, so that the page has to follow; then from hours away.
+    const heard: Awaited<ReturnType<typeof listen>>[] = [];
+    for (const far of [0, 0.9]) {
+      await page.evaluate((far) => window.scrollTo(0, far * document.documentElement.scrollHeight), far);
+      const lastSeen = await page.waitForFunction((least) => {
+        const all = [...document.querySelectorAll<HTMLElement>("[data-word]")];
+        const last = all.findLast((one) => one.getBoundingClientRect().bottom < window.innerHeight);
+        return Number(last?.dataset.word ?? -1) > least && last?.dataset.word;
+      }, far * 0.9 * WORDS);
+      const word = Number(await lastSeen.jsonValue());
+      const began = performance.now();
+      await page.locator(`[data-word="${word}"]`).click();
+      await page.locator(".spoken").first().waitFor();
+      const delay = performance.now() - began;
+      const { frames, words, unseen } = await listen(page, 8000);
+      console.log(
+        `playing from word ${word}: heard after ${delay.toFixed(0)} ms; longest frames ${frames.slice(0, 5).map((one) => one.toFixed(0)).join(", ")} ms; ` +
+          `${words.length} words marked, ${unseen} of ${frames.length} frames without the marked word in view`,
+      );
+      assert.ok(Math.min(...words) >= word - 1 && Math.max(...words) < word + 100, `words ${words.join(" ")}`);
+      assert.ok(words.length > 30, `${words.length} words`);
+      heard.push({ frames, words, unseen });
+      await page.getByRole("button", { name: "Pause" }).first().click();
+    }
+    for (const { frames, unseen } of heard) {
+      assert.ok((frames[0] ?? Infinity) < 50, `a frame of ${frames[0]} ms`);
+      assert.ok(unseen <= 2, `${unseen} frames`);
+    }
     await page.close();
   });
 
