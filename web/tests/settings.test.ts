@@ -100,6 +100,27 @@ describe("Settings", () => {
     const kept = await ask("GET", `/profiles/${made.id}`);
     assert.deepEqual(kept.options, { beam_size: 2, min_speakers: 3, hotwords: ["Clov"], language: "de", diarization: true });
 
+    // Changed by a program while it is changed here: nothing is overwritten unseen.
+    await choose("Lectures", "Edit");
+    await page.getByLabel("Description").fill("In a hall");
+    await ask("PATCH", `/profiles/${made.id}`, { name: "Talks", options: { ...kept.options, beam_size: 3 } });
+    await page.getByRole("button", { name: "Save" }).click();
+    await page.getByRole("alert").filter({ hasText: "it has changed since you read it" }).waitFor();
+    await page.getByText(/Talks · German/).waitFor();
+    assert.deepEqual(await visitor.look("profile-conflict"), []);
+    await page.getByRole("button", { name: "Take theirs" }).click();
+    assert.equal(await page.getByLabel("Name").inputValue(), "Talks");
+    await page.getByLabel("Description").fill("In a small hall");
+    await ask("PATCH", `/profiles/${made.id}`, { name: "Speeches" });
+    await page.getByRole("button", { name: "Save" }).click();
+    await page.getByLabel("Name").fill("Lectures");
+    await page.getByRole("button", { name: "Keep mine" }).click();
+    await row("In a small hall").getByText("German").waitFor();
+    const joined = await ask("GET", `/profiles/${made.id}`);
+    assert.equal(joined.name, "Lectures");
+    assert.equal(joined.options.beam_size, 3);
+    visitor.expected(/status of 412/);
+
     await choose("Lectures", "Make default");
     await row("Lectures").getByText("default").waitFor();
     assert.deepEqual(await visitor.look("profiles"), []);
@@ -116,7 +137,7 @@ describe("Settings", () => {
     await page.getByTestId("files").setInputFiles({ name: "lecture.wav", mimeType: "audio/wav", buffer: sound });
     await page.getByRole("link", { name: /lecture/ }).waitFor();
     const newest = await ask("GET", "/transcriptions?limit=1");
-    assert.equal(newest.items[0].options.beam_size, 2);
+    assert.equal(newest.items[0].options.beam_size, 3);
     await choices("None: as chosen here");
     await to("settings/profiles");
     await choose("Interviews", "Delete");
@@ -137,6 +158,15 @@ describe("Settings", () => {
     await row("Nagg and Nell").waitFor({ state: "detached" });
     await page.locator(".toast").getByRole("button", { name: "Undo" }).click();
     await row("Nagg and Nell").waitFor();
+
+    // What is in the trash takes room; what is erased does not.
+    const room = await upload("Hamm");
+    await row("Hamm").waitFor();
+    await choose("Hamm.wav", "Delete for good …");
+    assert.deepEqual(await visitor.look("recording-erase"), []);
+    await page.getByRole("dialog").getByRole("button", { name: "Delete for good" }).click();
+    await row("Hamm").waitFor({ state: "detached" });
+    await assert.rejects(ask("POST", `/files/${room.id}:restore`), /404/);
 
     await ask("POST", "/files:import-url", { url: `${outside}/gone/`, title: "Lost" });
     await row("Lost").getByText("Failed").waitFor();
