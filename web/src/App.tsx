@@ -5,6 +5,7 @@ import { Refusal } from "./api/client";
 import { base } from "./api/session";
 import { followIntoCache } from "./api/cache";
 import { Entrance } from "./entrance/Entrance";
+import { DropZone } from "./library/DropZone";
 import { Library } from "./library/Library";
 import { t } from "./strings";
 import { Toasts } from "./ui/toasts";
@@ -28,7 +29,9 @@ const root = createRootRoute({
     <>
       <Unreachable />
       <Entrance>
-        <Outlet />
+        <DropZone>
+          <Outlet />
+        </DropZone>
       </Entrance>
       <Toasts />
     </>

@@ -1,7 +1,7 @@
 // The ways in for recordings: files, an address, the microphone; and how they are read.
 import { useMutation } from "@tanstack/react-query";
 import { lazy, Suspense, useEffect, useRef, useState } from "react";
-import { api, ok } from "../api/client";
+import { api, ok, Refusal } from "../api/client";
 import { t } from "../strings";
 import { Button, Choice, Dialog, Field, Menu, MenuItem, MenuLine } from "../ui/controls";
 import { Form, textIn } from "../ui/Form";
@@ -103,7 +103,11 @@ function Import({ onDone }: { onDone: () => void }) {
       const file = youtube
         ? await ok(api.POST("/api/v1/files:import-youtube", { body }))
         : await ok(api.POST("/api/v1/files:import-url", { body }));
-      await transcribeFile(file.id);
+      await transcribeFile(file.id).catch(async (error: unknown) => {
+        // What could not be fetched may have said so sooner than this was asked.
+        const now = await ok(api.GET("/api/v1/files/{id}", { params: { path: { id: file.id } } }));
+        throw now.error ? new Refusal(409, now.error.code, now.error.message) : error;
+      });
     },
     onSuccess: onDone,
   });

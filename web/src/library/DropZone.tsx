@@ -1,6 +1,8 @@
-// Recordings are dropped anywhere on the page; folders, too.
-import { useEffect, useState, type ReactNode } from "react";
+// Recordings are dropped anywhere on the page; folders, too. Whoever drops them sees next how they come in.
+import { useMatch, useNavigate } from "@tanstack/react-router";
+import { useEffect, useRef, useState, type ReactNode } from "react";
 import { t } from "../strings";
+import { useAdd } from "./adding";
 
 async function filesOf(entry: FileSystemEntry): Promise<File[]> {
   if (entry.isFile) {
@@ -16,8 +18,17 @@ async function filesOf(entry: FileSystemEntry): Promise<File[]> {
   }
 }
 
-export function DropZone({ onFiles, children }: { onFiles: (files: File[]) => void; children: ReactNode }) {
+export function DropZone({ children }: { children: ReactNode }) {
   const [over, setOver] = useState(false);
+  const add = useAdd();
+  const navigate = useNavigate();
+  const atLibrary = useMatch({ from: "/", shouldThrow: false }) !== undefined;
+  const take = useRef<(files: File[]) => void>(undefined);
+  take.current = (files) => {
+    if (files.length === 0) return;
+    add(files);
+    if (!atLibrary) void navigate({ to: "/" });
+  };
   useEffect(() => {
     let depth = 0;
     const hasFiles = (event: DragEvent) => event.dataTransfer?.types.includes("Files") ?? false;
@@ -42,8 +53,8 @@ export function DropZone({ onFiles, children }: { onFiles: (files: File[]) => vo
       // Entries are there only until this returns.
       const entries = [...(event.dataTransfer?.items ?? [])].map((item) => item.webkitGetAsEntry()).filter((entry) => entry !== null);
       const plain = [...(event.dataTransfer?.files ?? [])];
-      if (entries.length === 0) onFiles(plain);
-      else void Promise.all(entries.map(filesOf)).then((found) => onFiles(found.flat()));
+      if (entries.length === 0) take.current?.(plain);
+      else void Promise.all(entries.map(filesOf)).then((found) => take.current?.(found.flat()));
     }
     window.addEventListener("dragenter", enter);
     window.addEventListener("dragleave", leave);
@@ -55,7 +66,7 @@ export function DropZone({ onFiles, children }: { onFiles: (files: File[]) => vo
       window.removeEventListener("dragover", move);
       window.removeEventListener("drop", drop);
     };
-  }, [onFiles]);
+  }, []);
   return (
     <>
       {children}

@@ -1,5 +1,4 @@
 // All recordings: add, find, follow, open.
-import { useQueryClient } from "@tanstack/react-query";
 import { Link, useNavigate, useSearch } from "@tanstack/react-router";
 import { useWindowVirtualizer } from "@tanstack/react-virtual";
 import { useEffect, useRef, useState } from "react";
@@ -8,22 +7,21 @@ import { usePages } from "../api/pages";
 import { t } from "../strings";
 import { Button, Choice, Problem } from "../ui/controls";
 import { Icon } from "../ui/Icon";
+import { useAdd } from "./adding";
 import { AddMenu } from "./AddMenu";
-import { storedChoices, wantedOf } from "./choices";
-import { DropZone } from "./DropZone";
 import { FileInput } from "./FileInput";
 import { useHidden } from "./deleting";
 import { Row } from "./Row";
 import { SearchResults } from "./SearchResults";
 import { UploadList } from "./UploadList";
-import { transcribe, useUploads } from "./uploads";
+import { useUploads } from "./uploads";
 
 const ROW_PX = 68;
 const sorts = { "-created_at": () => t.sortNewest, created_at: () => t.sortOldest, title: () => t.sortTitle } as const;
 type Sort = keyof typeof sorts;
-type Shown = "" | "completed" | "processing" | "failed";
+type Shown = "" | "completed" | "processing" | "queued" | "failed" | "canceled";
 
-export function useTranscriptions(query: { sort: Sort; status: Shown | "queued"; q?: string }) {
+export function useTranscriptions(query: { sort: Sort; status: Shown; q?: string }) {
   return usePages(["transcriptions", query], (page) =>
     ok(
       api.GET("/api/v1/transcriptions", {
@@ -44,7 +42,7 @@ export function useTranscriptions(query: { sort: Sort; status: Shown | "queued";
 export function Library() {
   const { q = "" } = useSearch({ from: "/" });
   const navigate = useNavigate();
-  const client = useQueryClient();
+  const add = useAdd();
   const [words, setWords] = useState(q);
   const [sort, setSort] = useState<Sort>("-created_at");
   const [shown, setShown] = useState<Shown>("");
@@ -68,13 +66,8 @@ export function Library() {
     return () => clearTimeout(timer);
   }, [words, q, navigate]);
 
-  function add(files: Iterable<File>) {
-    const wanted = wantedOf(storedChoices());
-    for (const file of files) void transcribe(file, wanted, () => void client.invalidateQueries({ queryKey: ["transcriptions"] }));
-  }
-
   return (
-    <DropZone onFiles={add}>
+    <>
       <header className="top">
         <Link to="/" className="mark" onClick={() => setWords("")}>
           Hansard
@@ -107,7 +100,7 @@ export function Library() {
           <List sort={sort} shown={shown} onSort={setSort} onShown={setShown} onFiles={add} />
         )}
       </main>
-    </DropZone>
+    </>
   );
 }
 
@@ -133,7 +126,9 @@ function List({ sort, shown, onSort, onShown, onFiles }: ListProps) {
           <option value="">{t.filterAll}</option>
           <option value="completed">{t.filterCompleted}</option>
           <option value="processing">{t.filterRunning}</option>
+          <option value="queued">{t.filterQueued}</option>
           <option value="failed">{t.filterFailed}</option>
+          <option value="canceled">{t.filterCanceled}</option>
         </Choice>
         <Choice bare label={t.sort} value={sort} onChange={(event) => onSort(event.target.value as Sort)}>
           {Object.entries(sorts).map(([value, name]) => (

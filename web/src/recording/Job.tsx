@@ -60,7 +60,8 @@ export function Job({ item }: { item: Transcription }) {
               {item.error.message} <NextStep code={item.error.code} />
             </p>
           )}
-          <Retry item={item} />
+          {/* What could not be read once cannot be read again. */}
+          {item.error?.code !== "FILE_FAILED" && <Retry item={item} />}
         </section>
       )}
       <Growing id={item.id} />

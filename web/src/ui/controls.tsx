@@ -137,6 +137,7 @@ export function Problem({ error }: { error: unknown }) {
 // What a person can do about it on another page, where there is such a one.
 export function NextStep({ code }: { code: string }) {
   if (code === "INSUFFICIENT_STORAGE") return <Link to="/recordings">{t.makeRoom}</Link>;
+  if (code === "FILE_FAILED") return <Link to="/">{t.addAgain}</Link>;
   // Models are all that a transcription wants of the network.
   if (code.startsWith("MODEL_") || code === "NETWORK") {
     return (
