@@ -82,7 +82,10 @@ export function followIntoCache(client: QueryClient) {
         return { attempt, segments: [...before, segment] };
       });
     } else if (name.startsWith("transcription.")) {
-      if (name === "transcription.updated") void client.invalidateQueries({ queryKey: ["transcript", data.id] });
+      if (name === "transcription.updated") {
+        void client.invalidateQueries({ queryKey: ["transcript", data.id] });
+        void client.invalidateQueries({ queryKey: ["versions", data.id] });
+      }
       void renew(data.id, name === "transcription.deleted");
     } else if (name.startsWith("file.")) {
       void client.invalidateQueries({ queryKey: ["files"] });

@@ -2,7 +2,7 @@
 import { useQuery } from "@tanstack/react-query";
 import { useEffect, useRef } from "react";
 import WaveSurfer from "wavesurfer.js";
-import { api, ok, type Transcription } from "../api/client";
+import { api, ok, Refusal, type Transcription } from "../api/client";
 import { clock } from "../format";
 import { useStore } from "../store";
 import { t } from "../strings";
@@ -70,7 +70,9 @@ function Wave({ item, doc, player }: { item: Transcription; doc: Doc; player: Pl
     queryKey: ["waveform", item.file_id],
     queryFn: () => ok(api.GET("/api/v1/files/{id}/waveform", { params: { path: { id: item.file_id }, query: { points: POINTS } } })),
     staleTime: Infinity,
-    retry: 1,
+    // The server looks at few recordings at once, and says so.
+    retry: (count, error) => (error instanceof Refusal && error.status === 503 ? count < 30 : count < 1),
+    retryDelay: 2000,
   }).data;
   const turns = doc.transcript.turns;
   useEffect(() => {

@@ -19,8 +19,9 @@ const formats = [
   ["csv", "CSV"],
 ] as const;
 
-async function download(item: Transcription, format: string) {
+async function download(item: Transcription, format: string, flush: () => Promise<boolean>) {
   try {
+    if (!(await flush())) toast(t.takenUnsaved);
     const answer = await ask(`/transcriptions/${item.id}/transcript?format=${format}`);
     const name = item.title.replace(/\.[A-Za-z0-9]{2,4}$/, "").replace(/[/\\:]/g, "-");
     saveAs(await answer.blob(), `${name}.${format === "text" ? "txt" : format}`);
@@ -37,12 +38,14 @@ interface ToolsProps {
   onFollow: (on: boolean) => void;
   onPanel: (panel: Panel) => void;
   onVersion: (version: number) => void;
+  onTake: () => Promise<boolean>; // sends what was typed; whether all of it is there
 }
-export function Tools({ item, doubtful, follow, onDoubtful, onFollow, onPanel, onVersion }: ToolsProps) {
+export function Tools({ item, doubtful, follow, onDoubtful, onFollow, onPanel, onVersion, onTake }: ToolsProps) {
   const versions = useQuery({ queryKey: ["versions", item.id], queryFn: () => versionsOf(item.id) }).data?.items ?? [];
   const newest = Math.max(0, ...versions.map((one) => one.version));
   async function copyText() {
     try {
+      if (!(await onTake())) toast(t.takenUnsaved);
       const answer = await ask(`/transcriptions/${item.id}/transcript?format=text`);
       await navigator.clipboard.writeText(await answer.text());
       toast(t.copied);
@@ -57,7 +60,8 @@ export function Tools({ item, doubtful, follow, onDoubtful, onFollow, onPanel, o
         <MenuLabel>{t.versions}</MenuLabel>
         {versions
           .filter((one) => one.version !== newest)
-          .slice(0, 20)
+          // The machine's own is the one to compare with, however many there are.
+          .toSorted((a, b) => Number(b.kind === "machine") - Number(a.kind === "machine"))
           .map((one) => (
             <MenuItem key={one.version} onSelect={() => onVersion(one.version)}>
               {one.kind === "machine" ? t.machineVersion : t.editedVersion(one.version)} <span className="row-facts">{moment(one.created_at)}</span>
@@ -89,7 +93,7 @@ export function Tools({ item, doubtful, follow, onDoubtful, onFollow, onPanel, o
       >
         <MenuLabel>{t.exportAs}</MenuLabel>
         {formats.map(([format, name]) => (
-          <MenuItem key={format} onSelect={() => void download(item, format)}>
+          <MenuItem key={format} onSelect={() => void download(item, format, onTake)}>
             {name}
           </MenuItem>
         ))}

@@ -238,6 +238,7 @@ function Reader({ item, loaded, client, onVersion }: ReaderProps) {
             onFollow={setFollow}
             onPanel={setPanel}
             onVersion={onVersion}
+            onTake={() => edits.flush()}
           />
         </div>
         {panel === "find" && (

@@ -4,7 +4,7 @@ import { ask, type Transcript, type Transcription } from "../api/client";
 import { clock } from "../format";
 import { t } from "../strings";
 import { Button, Problem } from "../ui/controls";
-import { changedWords, colourOf, speakerName } from "./document";
+import { colourOf, compareWords, speakerName } from "./document";
 import { loadTranscript } from "./edits";
 
 interface VersionTextProps {
@@ -58,8 +58,8 @@ export function VersionText({ item, version, newest, onLeave }: VersionTextProps
             <p className="words">
               {now.get(segment.id)?.text === segment.text
                 ? segment.text
-                : changedWords(now.get(segment.id)?.text ?? "", segment.text).map(({ word, changed }, at) => (
-                    <span key={at}>{changed ? <mark>{word}</mark> : word} </span>
+                : compareWords(segment.text, now.get(segment.id)?.text ?? "").map(({ word, only }, at) => (
+                    <span key={at}>{only === "before" ? <mark>{word}</mark> : only === "now" ? <ins>{word}</ins> : word} </span>
                   ))}
             </p>
           </article>

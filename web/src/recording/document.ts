@@ -81,8 +81,8 @@ export function freshSpeaker(transcript: Transcript): string {
   return `SPEAKER_${String(Math.max(-1, ...taken) + 1).padStart(2, "0")}`;
 }
 
-// Which words of `now` are not in `before`, by the longest run of words that both have in common.
-export function changedWords(before: string, now: string): { word: string; changed: boolean }[] {
+// The words of both, in order, and which of the two they are in, by the longest run of words that both have in common.
+export function compareWords(before: string, now: string): { word: string; only?: "before" | "now" }[] {
   const a = before.split(/\s+/).filter(Boolean);
   const b = now.split(/\s+/).filter(Boolean);
   // lengths[i][j]: of the longest common subsequence of a[i…] and b[j…].
@@ -94,13 +94,21 @@ export function changedWords(before: string, now: string): { word: string; chang
       row[j] = a[i] === b[j] ? (below[j + 1] ?? 0) + 1 : Math.max(below[j] ?? 0, row[j + 1] ?? 0);
     }
   }
-  const result: { word: string; changed: boolean }[] = [];
+  const result: { word: string; only?: "before" | "now" }[] = [];
   let i = 0;
-  for (let j = 0; j < b.length; j += 1) {
-    while (i < a.length && a[i] !== b[j] && (lengths[i + 1]?.[j] ?? 0) >= (lengths[i]?.[j + 1] ?? 0)) i += 1;
-    const same = i < a.length && a[i] === b[j];
-    result.push({ word: b[j] ?? "", changed: !same });
-    if (same) i += 1;
+  let j = 0;
+  while (i < a.length || j < b.length) {
+    if (i < a.length && j < b.length && a[i] === b[j]) {
+      result.push({ word: a[i] ?? "" });
+      i += 1;
+      j += 1;
+    } else if (j >= b.length || (i < a.length && (lengths[i + 1]?.[j] ?? 0) >= (lengths[i]?.[j + 1] ?? 0))) {
+      result.push({ word: a[i] ?? "", only: "before" });
+      i += 1;
+    } else {
+      result.push({ word: b[j] ?? "", only: "now" });
+      j += 1;
+    }
   }
   return result;
 }

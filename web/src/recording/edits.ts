@@ -196,6 +196,21 @@ export class Edits {
     }
   }
 
+  // Sends now what is not sent yet; whether the server has all of it then.
+  async flush(): Promise<boolean> {
+    clearTimeout(this.timer);
+    while (this.state.saving) {
+      await new Promise<void>((resolve) => {
+        const stop = this.store.subscribe(() => {
+          stop();
+          resolve();
+        });
+      });
+    }
+    await this.save();
+    return this.state.pending.size === 0;
+  }
+
   private async save(): Promise<void> {
     if (this.state.saving || !this.loaded()) return;
     const conflicted = new Set(this.state.conflicts.map((one) => one.segment));

@@ -85,7 +85,8 @@ export class Player {
   }
 
   toggle() {
-    if (this.state.get().playing) this.audio.pause();
+    // Asked of the sound itself: it tells of its beginning a moment late.
+    if (!this.audio.paused) this.audio.pause();
     else void this.audio.play().catch(() => undefined);
   }
   seek(seconds: number, play = false) {
