@@ -60,7 +60,7 @@ function ModelRow({ model }: { model: Model }) {
           {t.remove}
         </Button>
       ) : (
-        <Button onClick={() => install.mutate()} disabled={install.isPending || !!progress} aria-label={`${t.install}: ${model.name}`}>
+        <Button onClick={() => install.mutate()} disabled={install.isPending || !!progress} aria-label={`${progress ? t.installing : t.install}: ${model.name}`}>
           {progress ? t.installing : t.install}
         </Button>
       )}
