@@ -7,7 +7,7 @@ import axe from "axe-core";
 import { chromium, type Browser, type BrowserContext, type Page } from "playwright-core";
 
 const root = path.resolve(import.meta.dirname, "../..");
-const deps = process.env.HANSARD_DEPS_DIR ?? path.join(process.env.HOME ?? "", ".cache/hansard-deps");
+export const deps = process.env.HANSARD_DEPS_DIR ?? path.join(process.env.HOME ?? "", ".cache/hansard-deps");
 // Where a person can look at what the tests saw.
 const pictures = path.join(root, "build/page/pictures");
 

@@ -106,6 +106,7 @@ describe("Page", () => {
     await page.getByRole("button", { name: "Versions" }).click();
     await page.getByRole("menuitem", { name: /The machine's own/ }).click();
     await page.getByText("Shown: The machine's own.").waitFor();
+    assert.deepEqual(await page.locator("article").first().locator("ins").allInnerTexts(), ["Certainly."]);
     assert.deepEqual(await visitor.look("machine-version"), []);
     await page.getByRole("button", { name: "Back to the newest" }).click();
     await page.locator("[data-segment]").first().waitFor();
@@ -175,7 +176,7 @@ describe("Page", () => {
     const { page } = visitor;
     await page.getByRole("link", { name: "To the library" }).click();
     await page.getByTestId("files").setInputFiles({ name: "letter.mp3", mimeType: "audio/mpeg", buffer: Buffer.from("Dear Sir, this is no sound.") });
-    await page.getByRole("alert").filter({ hasText: "Not uploaded" }).waitFor();
+    await page.getByRole("listitem").filter({ hasText: "Not uploaded" }).getByRole("alert").filter({ hasText: "not an audio or video file" }).waitFor();
     assert.deepEqual(await visitor.look("not-a-recording"), []);
     await page.getByRole("button", { name: "Cancel: letter.mp3" }).click();
     visitor.expected(/status of 415/);
@@ -210,23 +211,33 @@ describe("Page", () => {
     assert.deepEqual(await visitor.look("keys"), []);
   });
 
-  test("SmallAndDark", async (context) => {
-    const small = await Visitor.open({ width: 360, dark: true });
-    context.after(() => small.close());
-    const { page } = small;
-    await page.goto(server.address);
-    await page.getByLabel("Name").fill("ada");
-    await page.getByLabel("Password", { exact: true }).fill("correct horse");
-    assert.deepEqual(await small.look("login-small-dark"), []);
-    await page.getByRole("button", { name: "Log in" }).click();
-    await page.getByRole("link", { name: /Nagg and Nell/ }).waitFor();
-    assert.deepEqual(await small.look("library-small-dark"), []);
-    await page.getByRole("link", { name: /Nagg and Nell/ }).click();
-    await page.locator("[data-segment]").first().waitFor();
-    assert.deepEqual(await small.look("transcript-small-dark"), []);
-    assert.ok(await page.evaluate(() => document.documentElement.scrollWidth <= window.innerWidth), "wider than the screen");
-    assert.deepEqual(small.complaints, []);
-  });
+  for (const [name, look] of Object.entries({
+    "small-dark": { width: 360, dark: true },
+    "small-light": { width: 360 },
+    "wide-dark": { width: 1440, dark: true },
+  })) {
+    test(`Looks-${name}`, async (context) => {
+      const other = await Visitor.open(look);
+      context.after(() => other.close());
+      const { page } = other;
+      await page.goto(server.address);
+      await page.getByLabel("Name").fill("ada");
+      await page.getByLabel("Password", { exact: true }).fill("correct horse");
+      assert.deepEqual(await other.look(`login-${name}`), []);
+      await page.getByRole("button", { name: "Log in" }).click();
+      await page.getByRole("link", { name: /Nagg and Nell/ }).waitFor();
+      assert.deepEqual(await other.look(`library-${name}`), []);
+      await page.getByRole("link", { name: /Nagg and Nell/ }).click();
+      await page.locator("[data-segment]").first().waitFor();
+      assert.deepEqual(await other.look(`transcript-${name}`), []);
+      await page.getByRole("button", { name: "Versions" }).click();
+      await page.getByRole("menuitem", { name: /The machine's own/ }).click();
+      await page.getByText("Shown: The machine's own.").waitFor();
+      assert.deepEqual(await other.look(`machine-version-${name}`), []);
+      assert.ok(await page.evaluate(() => document.documentElement.scrollWidth <= window.innerWidth), "wider than the screen");
+      assert.deepEqual(other.complaints, []);
+    });
+  }
 
   test("German", async (context) => {
     const reader = await Visitor.open({ language: "de-DE" });

@@ -16,10 +16,16 @@ describe("Settings", () => {
   let sound: Buffer;
   // Lets go what the receiver was asked for as /slow.wav.
   let release = () => {};
+  let links = "";
+  // Says of /late.wav that it is not there.
+  let refuse = () => {};
   before(async () => {
     sound = await readFile(recording("endgame_nagg_nell.wav"));
     receiver = createServer((request, response) => {
       if (request.url === "/slow.wav") release = () => response.end(sound);
+      else if (request.url === "/late.wav") refuse = () => response.writeHead(404).end();
+      else if (request.url === "/links") response.setHeader("Content-Type", "text/html").end(links);
+      else if (request.url === "/talk.wav") response.end(sound);
       else response.writeHead(request.url === "/bad" ? 500 : 200).end();
     });
     await new Promise<void>((resolve) => receiver.listen(0, "127.0.0.1", resolve));
@@ -176,6 +182,41 @@ describe("Settings", () => {
     await page.waitForURL(/\/r\/tr_/);
     await page.getByRole("heading", { name: "Nagg and Nell" }).waitFor();
     await page.getByRole("button", { name: "Cancel" }).click();
+  });
+
+  test("FromAnAddress", async () => {
+    const { page } = visitor;
+    await to("");
+    const bring = async (name: string) => {
+      await page.getByRole("button", { name: "Add recordings" }).click();
+      await page.getByRole("menuitem", { name: "From an address" }).click();
+      await page.getByRole("textbox", { name: "Address" }).fill(`${outside}/${name}`);
+      await page.getByRole("button", { name: "Import" }).click();
+    };
+    await bring("talk.wav");
+    await page.getByRole("dialog").waitFor({ state: "detached" });
+    // What has failed by the time that it is to be transcribed says why; so does what fails later.
+    await page.route(/\/api\/v1\/transcriptions$/, async (route) => {
+      while ((await ask("GET", "/files?status=failed&q=nothing")).items.length === 0) await new Promise((resolve) => setTimeout(resolve, 50));
+      await route.continue();
+    });
+    await bring("nothing.wav");
+    await page.getByRole("dialog").getByRole("alert").filter({ hasText: "empty" }).waitFor();
+    await page.unroute(/\/api\/v1\/transcriptions$/);
+    visitor.expected(/status of 409/);
+    await page.getByRole("button", { name: "Close" }).click();
+    await bring("late.wav");
+    await page.getByRole("dialog").waitFor({ state: "detached" });
+    await page.getByRole("link", { name: /late/ }).click();
+    await page.getByRole("button", { name: "Cancel" }).waitFor();
+    refuse();
+    await page.getByRole("heading", { name: "This recording could not be transcribed" }).waitFor();
+    await page.getByRole("alert").filter({ hasText: "404" }).waitFor();
+    assert.equal(await page.getByRole("button", { name: /Try again/ }).count(), 0);
+    assert.deepEqual(await visitor.look("import-failed"), []);
+    await page.getByRole("link", { name: "Add the recording again" }).click();
+    await page.getByRole("link", { name: /talk/ }).click();
+    await page.locator("[data-segment]").first().waitFor({ timeout: 60_000 });
   });
 
   test("QueueAndWhatItNeeds", async () => {
@@ -357,6 +398,19 @@ describe("Settings", () => {
     await page.getByRole("tab", { name: "Warteschlange" }).click();
     await page.getByText("Von allen").waitFor();
     assert.deepEqual(await anyone.look("queue-german"), []);
+
+    // Another site may link to the page, and to nothing that answers for somebody.
+    links = `<a href="${open.address}/settings/queue">page</a> <a href="${open.address}/api/v1/transcriptions">api</a>`;
+    for (const host of ["127.0.0.1", "localhost"]) {
+      await page.goto(`${outside.replace("127.0.0.1", host)}/links`);
+      await page.getByRole("link", { name: "page" }).click();
+      await page.getByText("Von allen").waitFor();
+    }
+    assert.deepEqual(anyone.complaints, []);
+    await page.goto(`${outside}/links`);
+    const [refused] = await Promise.all([page.waitForResponse(/api/), page.getByRole("link", { name: "api" }).click()]);
+    assert.equal(refused.status(), 403);
+    anyone.expected(/status of 403/);
     assert.deepEqual(anyone.complaints, []);
   });
 

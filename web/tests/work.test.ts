@@ -2,12 +2,13 @@
 // the same words, a session that ends, an upload that breaks off, a proxy.
 import assert from "node:assert/strict";
 import { execFileSync } from "node:child_process";
+import { copyFile, mkdir } from "node:fs/promises";
 import { createServer, request as forward, type Server as Proxy } from "node:http";
 import type { AddressInfo } from "node:net";
 import path from "node:path";
 import { after, before, describe, test } from "node:test";
 import type { Page } from "playwright-core";
-import { enter, recording, Server, Visitor } from "./house.ts";
+import { enter, recording, Server, textOf, Visitor } from "./house.ts";
 
 const TRANSCRIBED_MS = 120_000;
 
@@ -36,16 +37,32 @@ describe("Page", () => {
     // Long enough that somebody can watch.
     const long = path.join(server.folder, "chapter.wav");
     execFileSync("ffmpeg", ["-v", "error", "-stream_loop", "5", "-i", recording("two_cities.wav"), "-ar", "16000", "-ac", "1", long]);
+    const second = path.join(server.folder, "second.wav");
+    await copyFile(long, second);
     await page.getByTestId("files").setInputFiles(long);
+    await page.getByRole("link", { name: /chapter/ }).waitFor();
+    await page.getByTestId("files").setInputFiles(second);
+    await page.getByRole("link", { name: /second/ }).click();
+    await page.getByText("Next in line").waitFor();
+    await page.getByRole("button", { name: "Cancel" }).click();
+    await page.getByRole("heading", { name: "This was canceled" }).waitFor();
+    await page.getByRole("link", { name: "To the library" }).click();
     await page.getByRole("link", { name: /chapter/ }).click();
     await page.getByRole("progressbar").waitFor();
+    await page.getByText(/\d+\s?% · about .* left/).waitFor({ timeout: TRANSCRIBED_MS });
     await page.getByRole("region", { name: "The text so far" }).locator("p").first().waitFor({ timeout: TRANSCRIBED_MS });
     assert.deepEqual(await visitor.look("job"), []);
     await page.getByRole("button", { name: "Cancel" }).click();
     await page.getByRole("heading", { name: "This was canceled" }).waitFor();
     await page.getByRole("button", { name: "Try again", exact: true }).click();
+    await page.getByRole("progressbar").waitFor();
+    // The server goes, and comes back; who watches sees how it goes on.
+    await server.stop();
+    await page.getByRole("alert").filter({ hasText: "cannot be reached" }).waitFor();
+    await server.startAgain();
+    await page.getByRole("alert").waitFor({ state: "detached", timeout: 30_000 });
     await page.locator("[data-segment]").first().waitFor({ timeout: TRANSCRIBED_MS });
-    visitor.expected(/status of 409/);
+    visitor.expected(/status of 409|net::ERR_/);
   });
 
   test("RecordFromTheMicrophone", async () => {
@@ -120,10 +137,127 @@ describe("Page", () => {
     visitor.expected(/net::ERR_FAILED|status of 412/);
   });
 
+  test("EverythingByKeys", async () => {
+    const marked = () => page.locator(".line.marked").getAttribute("data-segment");
+    const lines = await page.locator("[data-segment]").evaluateAll((all) => all.map((one) => (one as HTMLElement).dataset.segment));
+    await page.locator("[data-segment]").nth(4).locator(".words").click();
+    await page.getByRole("button", { name: "Pause" }).first().waitFor();
+    await page.keyboard.press("Space");
+    await page.getByRole("button", { name: "Play", exact: true }).first().waitFor();
+    await page.keyboard.press("ArrowDown");
+    assert.equal(await marked(), lines[5]);
+    await page.keyboard.press("ArrowUp");
+    assert.equal(await marked(), lines[4]);
+    await page.keyboard.press("Enter");
+    await page.getByLabel("Text of this part").fill("By keys alone.");
+    await page.keyboard.press("Control+Enter");
+    assert.equal(await marked(), lines[5]);
+    await page.locator(`[data-segment="${lines[5]}"] textarea:focus`).waitFor();
+    await page.keyboard.press("Escape");
+    await page.getByText("By keys alone.").waitFor();
+    await saved(page);
+    await page.keyboard.press("Control+z");
+    await page.getByText("By keys alone.").waitFor({ state: "detached" });
+    await saved(page);
+    for (const [key, rate] of [["]", "1.25"], ["[", "1"], ["[", "0.75"], ["]", "1"]] as const) {
+      await page.keyboard.press(key);
+      assert.equal(await page.getByLabel("Speed").inputValue(), rate);
+    }
+    // On by a sentence, and back.
+    const heardAt = (line: number) =>
+      page.waitForFunction(
+        (line) => {
+          const time = document.querySelector(`[data-segment="${line}"] .time`)?.textContent;
+          return document.querySelector(".now")?.textContent?.startsWith(`${time} /`);
+        },
+        lines[line],
+      );
+    await page.locator("[data-segment]").nth(7).locator("[data-word]").first().click();
+    await page.keyboard.press("Space");
+    await page.getByRole("button", { name: "Play", exact: true }).first().waitFor();
+    await page.keyboard.press("ArrowRight");
+    assert.equal(await marked(), lines[8]);
+    await heardAt(8);
+    await page.keyboard.press("ArrowLeft");
+    assert.equal(await marked(), lines[7]);
+    await heardAt(7);
+    await page.getByRole("button", { name: "On a sentence" }).click();
+    await heardAt(8);
+    await page.getByRole("button", { name: "Back a sentence" }).click();
+    await heardAt(7);
+  });
+
+  test("TakenAlongInEveryFormat", async () => {
+    const looks: [string, string, RegExp][] = [
+      ["Markdown", "md", /^# endgame/],
+      ["Word (DOCX)", "docx", /^PK/],
+      ["SRT", "srt", /^1\r?\n00:00/],
+      ["WebVTT", "vtt", /^WEBVTT/],
+      ["TXT", "txt", /What I heard here\./],
+      ["JSON", "json", /^\{.*"words"/s],
+      ["CSV", "csv", /^[a-z_]+,[a-z_]+/],
+    ];
+    for (const [name, extension, text] of looks) {
+      await page.getByRole("button", { name: "Export" }).click();
+      const [download] = await Promise.all([page.waitForEvent("download"), page.getByRole("menuitem", { name, exact: true }).click()]);
+      assert.equal(download.suggestedFilename(), `endgame_nagg_nell.${extension}`);
+      assert.match(await textOf(await download.path()), text);
+    }
+    // What was typed a moment ago is in it, or it is said that it is not.
+    const copy = async () => {
+      await page.getByRole("button", { name: "Export" }).click();
+      await page.getByRole("menuitem", { name: "Copy text" }).click();
+      await page.getByText("Copied").last().waitFor();
+      return page.evaluate(() => navigator.clipboard.readText());
+    };
+    await retype(page, 2, "What I heard here, and then some.");
+    assert.match(await copy(), /What I heard here, and then some\./);
+    await page.keyboard.press("Escape");
+    await page.route(/\/transcript$/, (route) => (route.request().method() === "PATCH" ? route.abort() : route.continue()));
+    await retype(page, 2, "What I heard here.");
+    assert.match(await copy(), /and then some\./);
+    await page.getByText("Not all that you typed is saved yet").waitFor();
+    await page.unroute(/\/transcript$/);
+    await page.keyboard.press("Escape");
+    await saved(page);
+    visitor.expected(/net::ERR_FAILED/);
+  });
+
+  test("TheMachinesOwnIsAtHandAfterManyChanges", async () => {
+    await page.evaluate(async () => {
+      const { accessToken } = JSON.parse(localStorage.getItem("hansard.session") ?? "{}") as { accessToken: string };
+      const headers = { Authorization: `Bearer ${accessToken}`, "Content-Type": "application/json" };
+      const route = `api/v1/transcriptions/${location.pathname.split("/").at(-1)}/speakers`;
+      for (let n = 0; n < 25; n += 1) await fetch(route, { method: "PATCH", headers, body: JSON.stringify({ SPEAKER_00: `Nagg the ${n}th` }) });
+    });
+    await page.locator(".who", { hasText: "Nagg the 24th" }).first().waitFor();
+    await page.getByRole("button", { name: "Versions" }).click();
+    const versions = page.getByRole("menuitem");
+    await versions.nth(25).waitFor();
+    assert.match(await versions.first().innerText(), /The machine's own/);
+    await versions.first().click();
+    await page.getByText("Shown: The machine's own.").waitFor();
+    await page.getByRole("button", { name: "Back to the newest" }).click();
+    await page.locator("[data-segment]").first().waitFor();
+  });
+
   test("DoubtfulWordsAreMarkedOnRequest", async () => {
+    // The model is sure of this recording.
+    await page.route(/\/transcript$/, async (route) => {
+      const answer = await route.fetch();
+      const json = (await answer.json()) as { words: { confidence: number }[] };
+      for (const [at, word] of json.words.entries()) word.confidence = at === 20 || at === 33 ? 0.3 : Math.max(0.5, word.confidence);
+      await route.fulfill({ response: answer, json });
+    });
+    await page.reload();
+    await page.locator('[data-word="33"]').waitFor();
     assert.equal(await page.locator(".doubtful").count(), 0);
     await page.keyboard.press("d");
-    await page.waitForFunction(() => document.querySelectorAll(".words [data-word]").length > 0);
+    assert.deepEqual((await page.locator(".doubtful").evaluateAll((all) => all.map((one) => (one as HTMLElement).dataset.word))), ["20", "33"]);
+    assert.deepEqual(await visitor.look("doubtful"), []);
+    await page.keyboard.press("d");
+    await page.waitForFunction(() => !document.querySelector(".doubtful"));
+    await page.unroute(/\/transcript$/);
     await page.keyboard.press("?");
     await page.getByRole("dialog", { name: "Keys" }).waitFor();
     assert.deepEqual(await visitor.look("keys-sheet"), []);
@@ -177,6 +311,54 @@ describe("Page", () => {
     visitor.expected(/status of 422/);
   });
 
+  test("DroppedAnywhere", async () => {
+    const folder = path.join(server.folder, "tapes");
+    await mkdir(path.join(folder, "old"), { recursive: true });
+    await copyFile(recording("endgame_nagg_nell.wav"), path.join(folder, "tape one.wav"));
+    await copyFile(recording("endgame_nagg_nell.wav"), path.join(folder, "old", "tape two.wav"));
+    await copyFile(recording("endgame_nagg_nell.wav"), path.join(folder, "old", ".hidden.wav"));
+    const single = path.join(server.folder, "tape three.wav");
+    await copyFile(recording("endgame_nagg_nell.wav"), single);
+    await page.getByRole("link", { name: "Settings" }).click();
+    await page.getByRole("tab", { name: "General" }).waitFor();
+    const mouse = await visitor.context.newCDPSession(page);
+    const drag = (type: "dragEnter" | "dragOver" | "drop") =>
+      mouse.send("Input.dispatchDragEvent", { type, x: 500, y: 500, data: { items: [], files: [folder, single], dragOperationsMask: 1 } });
+    await drag("dragEnter");
+    await drag("dragOver");
+    await page.getByText("Drop to transcribe").waitFor();
+    await page.screenshot({ path: path.join(server.folder, "drop.png") });
+    await drag("drop");
+    for (const name of ["one", "two", "three"]) await page.getByRole("link", { name: `tape ${name}` }).waitFor({ timeout: 60_000 });
+    assert.equal(await page.getByRole("link", { name: /hidden/ }).count(), 0);
+    await page.getByText("Drop to transcribe").waitFor({ state: "detached" });
+  });
+
+  test("ShownAndSortedAsOneLikes", async () => {
+    const titles = () => page.locator(".rows .row-title").allInnerTexts();
+    await page.getByLabel("Sort").selectOption({ label: "By title" });
+    await page.locator(".rows > li").first().getByText(/^Recording/).waitFor();
+    const sorted = await titles();
+    assert.deepEqual(sorted, sorted.toSorted());
+    await page.getByLabel("Sort").selectOption({ label: "Oldest first" });
+    await page.waitForFunction((last) => document.querySelector(".rows > li:last-child .row-title")?.textContent !== last, sorted.at(-1));
+    await page.getByLabel("Show").selectOption({ label: "Canceled" });
+    await page.waitForFunction(() => [...document.querySelectorAll(".rows .badge")].every((one) => one.textContent === "Canceled"));
+    assert.ok((await titles()).includes("second.wav"));
+    await page.getByLabel("Show").selectOption({ label: "Done" });
+    await page.getByRole("link", { name: /endgame/ }).waitFor();
+    assert.ok(!(await titles()).includes("second.wav"));
+    await page.getByLabel("Show").selectOption({ label: "Failed" });
+    await page.getByText("Nothing here.").waitFor();
+    await page.getByLabel("Show").selectOption({ label: "All" });
+    await page.getByLabel("Sort").selectOption({ label: "Newest first" });
+    await page.getByRole("searchbox").fill("tape thr");
+    await page.getByRole("heading", { name: "Titles" }).waitFor();
+    await page.getByRole("link", { name: /tape three/ }).waitFor();
+    await page.getByRole("searchbox").fill("");
+    await page.getByLabel("Sort").waitFor();
+  });
+
   test("UploadGoesOnWhereItBrokeOff", async () => {
     // Three parts, the second of which breaks off.
     const big = path.join(server.folder, "concert.wav");
@@ -222,6 +404,8 @@ describe("Page", () => {
   });
 
   test("NoComplaintInTheConsoleOfADay", () => {
+    // While another recording is looked at the waveform waits; it is asked for again.
+    visitor.expected(/status of 503.*waveform/);
     assert.deepEqual(visitor.complaints, []);
   });
 
