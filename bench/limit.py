@@ -31,7 +31,7 @@ class Work:
     stage: str  # as Hansard calls it in `stage_seconds`
     part: str
     per: str  # window, token
-    numbers: str  # int8, fp32: what CTranslate2 computes it in
+    numbers: str  # int8, fp32: what it is computed in
     multiply_adds: float
     bytes: float
 
@@ -45,15 +45,16 @@ def work(batch):
     variables = ggml_model.read_ctranslate2(MODEL / "model.bin")
     vocabulary, frames, width, _, layers, _, text_width, _, text_layers, mels = ggml_model.dimensions(variables)
     del variables
-    cross = 2 * frames * text_width * text_layers  # keys and values of a window, in fp32
+    cross = 2 * frames * text_width * text_layers  # keys and values of a window
     weights = 14 * text_width**2 * text_layers + vocabulary * text_width
     convolutions = 3 * (2 * frames * mels * width + frames * width**2)
     return [
         Work("encode", "convolutions", "window", "fp32", convolutions, 0),
-        Work("encode", "attention", "window", "fp32", 2 * frames**2 * width * layers, 0),
+        Work("encode", "attention: scores", "window", "int8", frames**2 * width * layers, 0),
+        Work("encode", "attention: weights of two bytes", "window", "int8", 2 * frames**2 * width * layers, 0),
         Work("encode", "linear layers", "window", "int8", 12 * width**2 * frames * layers, 12 * width**2 * layers),
-        Work("decode", "keys and values", "window", "int8", cross * text_width, 0),
-        Work("decode", "attention to the window", "token", "fp32", cross, 4 * cross),
+        Work("encode", "keys and values for the decoder", "window", "int8", cross * text_width, 0),
+        Work("decode", "attention to the window", "token", "int8", 1.5 * cross, cross),
         Work("decode", "linear layers, vocabulary", "token", "int8", weights, weights / batch),
     ]
 
