@@ -273,6 +273,12 @@ TEST_F(OthersModel, WhoLeavesFreesTheSlotAndAServerThatStopsWaitsForNobody) {
 
 // ---- Cesar
 
+// A slot that has nothing to do may have taken it up before the answer was written.
+bool is_to_be_done(const bj::object& job) {
+  const bj::string& status = job.at("status").as_string();
+  return status == "queued" || status == "processing";
+}
+
 TEST_F(OthersModel, ACesarJobWhoseSpeakersCouldNotBeToldApartIsPartialAndIsTriedAgain) {
   // All models but the one that tells voices apart, which comes later.
   const fs::path here = folder_ / "some-models";
@@ -285,7 +291,7 @@ TEST_F(OthersModel, ACesarJobWhoseSpeakersCouldNotBeToldApartIsPartialAndIsTried
   ASSERT_EQ(made.status, 202) << made.body;
   const bj::object job = object(made);
   const std::string id = text(job, "id");
-  EXPECT_EQ(text(job, "status"), "queued");
+  EXPECT_TRUE(is_to_be_done(job)) << made.body;
   EXPECT_EQ(text(job, "model_size"), "base");
   EXPECT_TRUE(job.at("diarize").as_bool());
   EXPECT_EQ(server.request("POST", "/jobs/" + id + "/retry").status, 400);
@@ -306,7 +312,7 @@ TEST_F(OthersModel, ACesarJobWhoseSpeakersCouldNotBeToldApartIsPartialAndIsTried
   const ClientResponse retried = server.request("POST", "/jobs/" + id + "/retry");
   ASSERT_EQ(retried.status, 202) << retried.body;
   EXPECT_EQ(text(object(retried), "id"), id);
-  EXPECT_EQ(text(object(retried), "status"), "queued");
+  EXPECT_TRUE(is_to_be_done(object(retried))) << retried.body;
   EXPECT_EQ(text(object(retried), "result_text"), text(partial, "result_text")) << "the first text stays";
   server.wait_for_end(rows("SELECT id FROM transcriptions ORDER BY id DESC LIMIT 1").at(0));
   const bj::object completed = object(server.get("/jobs/" + id));
