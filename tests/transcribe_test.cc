@@ -5,6 +5,7 @@
 #include <algorithm>
 #include <fstream>
 #include <map>
+#include <regex>
 #include <set>
 #include <sstream>
 
@@ -286,6 +287,37 @@ TEST_F(TranscribeModel, TwoRunsMayShareADataFolder) {
   EXPECT_TRUE(one.child().wait().ok());
   EXPECT_TRUE(two.child().wait().ok());
   EXPECT_EQ(read(folder_ / "one.json"), read(folder_ / "two.json"));
+}
+
+// Too little memory says how much is needed; and that is enough, and gives the same.
+TEST_F(TranscribeModel, AMemoryLimitChangesNoWord) {
+  const fs::path& file = recording("two_cities.wav");
+  const auto with_limit = [&](const std::string& megabytes) {
+    return run({"transcribe", file, "--model", "tiny.en", "--no-diarize", "--no-cache", "--format", "txt",
+                "--memory-limit", megabytes});
+  };
+  const ProgramResult free = with_limit("0");
+  ASSERT_EQ(free.exit_code, 0) << free.err;
+  const ProgramResult refused = with_limit("140");
+  EXPECT_EQ(refused.exit_code, 6) << refused.err;
+  std::smatch needed;
+  ASSERT_TRUE(std::regex_search(refused.err, needed, std::regex("the model needs ([0-9]+) MB at least")))
+      << refused.err;
+  const ProgramResult enough = with_limit(std::to_string(std::stoi(needed[1]) + 20));
+  EXPECT_EQ(enough.exit_code, 0) << enough.err;
+  EXPECT_EQ(enough.out, free.out);
+}
+
+TEST_F(TranscribeModel, PresetsAreThree) {
+  for (const char* preset : {"fast", "accurate"}) {
+    const ProgramResult result = run({"transcribe", recording("two_cities.wav"), "--model", "tiny.en",
+                                      "--no-diarize", "--preset", preset, "--format", "txt"});
+    EXPECT_EQ(result.exit_code, 0) << result.err;
+    EXPECT_NE(lower_words(result.out).find("age of wisdom"), std::string::npos) << result.out;
+  }
+  const ProgramResult none = run({"transcribe", recording("two_cities.wav"), "--preset", "quick"});
+  EXPECT_EQ(none.exit_code, 2);
+  EXPECT_NE(none.err.find("fast, balanced, accurate"), std::string::npos) << none.err;
 }
 
 TEST_F(TranscribeModel, ResultsDoNotDependOnThreads) {

@@ -352,7 +352,9 @@ class ProcessProvider : public Provider {
         resident_bytes(child_.pid()) <= static_cast<uint64_t>(options_.engine.memory_limit_bytes))
       return {};
     return fail(ErrorCode::out_of_memory,
-                "the engine grew over its memory limit (SPEECH_ENGINE_MEMORY_LIMIT)");
+                fmt::format("the engine grew over its memory limit of {} MB; raise --memory-limit or "
+                            "SPEECH_ENGINE_MEMORY_LIMIT, or choose a smaller model",
+                            options_.engine.memory_limit_bytes / 1'000'000));
   }
 
   static tl::unexpected<Error> broken(std::string detail) {

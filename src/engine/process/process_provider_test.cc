@@ -63,7 +63,7 @@ TEST_F(EngineModel, OneThatHangsIsEndedAndReplaced) {
 }
 
 TEST_F(EngineModel, OneThatSwellsIsEndedAndReplaced) {
-  const auto provider = open({.engine = {.memory_limit_bytes = 100'000'000}});
+  const auto provider = open({.engine = {.memory_limit_bytes = 400'000'000}});
   order("load swell");
   EXPECT_EQ(load(*provider), ErrorCode::out_of_memory);
   expect_replaced(*provider);

@@ -74,18 +74,21 @@ class Reader {
     return {numbers(name + "/gamma", width), numbers(name + "/beta", width)};
   }
 
+  // Panel by panel: a matrix in float is several times as large as what is kept of it.
   Linear linear(const std::string& name, int outputs, int inputs) {
     Linear linear;
-    const std::vector<float> rows = numbers(name + "/weight", static_cast<int64_t>(outputs) * inputs);
     const size_t whole = static_cast<size_t>(padded(outputs, kPanel));
     linear.values = kernels::Buffer<uint8_t>(whole * static_cast<size_t>(inputs));
     linear.scales = kernels::Buffer<float>(whole);
     linear.bias = kernels::Buffer<float>(whole);
     linear.weights = {linear.values.data(), linear.scales.data(), linear.bias.data(), outputs, inputs};
     read_bias(name, outputs, linear.bias);
-    for (int first = 0; !rows.empty() && first < outputs; first += kPanel) {
-      kernels::pack(rows.data() + square(first, inputs), first, std::min(kPanel, outputs - first),
-                    linear.weights);
+    std::vector<float> panel(square(kPanel, inputs));
+    for (int first = 0; error_ && first < outputs; first += kPanel) {
+      const int count = std::min(kPanel, outputs - first);
+      error_ =
+          file_.read_rows(name + "/weight", first, inputs, std::span(panel).first(square(count, inputs)));
+      if (error_) kernels::pack(panel.data(), first, count, linear.weights);
     }
     return linear;
   }

@@ -81,13 +81,6 @@ int bytes_of(int type) {
   return type == kFloat32 ? 4 : type == kInt8 ? 1 : type == kFloat16 || type == kBfloat16 ? 2 : 0;
 }
 
-template <typename T>
-std::vector<T> as(std::span<const char> bytes) {
-  std::vector<T> values(bytes.size() / sizeof(T));
-  std::memcpy(values.data(), bytes.data(), bytes.size());
-  return values;
-}
-
 }  // namespace
 
 int64_t WeightsFile::Tensor::size() const {
@@ -150,31 +143,50 @@ std::vector<int64_t> WeightsFile::shape(std::string_view name) const {
 
 Result<std::vector<float>> WeightsFile::read(std::string_view name, int64_t size) const {
   const Tensor* tensor = find(name);
-  if (tensor == nullptr || tensor->size() != size || tensor->bytes != size * bytes_of(tensor->type))
-    return damaged();
-  std::vector<char> bytes(static_cast<size_t>(tensor->bytes));
-  if (!read_at(fd_, static_cast<uint64_t>(tensor->offset), std::as_writable_bytes(std::span(bytes))))
-    return damaged();
-  if (tensor->type == kFloat32) return as<float>(bytes);
+  if (tensor == nullptr || tensor->size() != size) return damaged();
   std::vector<float> values(static_cast<size_t>(size));
-  if (tensor->type == kInt8) {
-    const int64_t rows = tensor->shape.empty() ? 1 : std::max<int64_t>(1, tensor->shape[0]);
-    const std::vector<float> scales = TRY(read(fmt::format("{}_scale", name), rows));
-    const int64_t columns = std::max<int64_t>(1, size / rows);
-    for (int64_t i = 0; i < size; ++i) {
-      const auto at = static_cast<size_t>(i);
-      values[at] =
-          static_cast<float>(static_cast<int8_t>(bytes[at])) / scales[static_cast<size_t>(i / columns)];
-    }
-    return values;
-  }
-  const std::vector<uint16_t> halves = as<uint16_t>(bytes);
-  if (tensor->type == kFloat16) {
-    kernels::widen(halves.data(), halves.size(), values.data());
-  } else {
-    std::transform(halves.begin(), halves.end(), values.begin(), from_bfloat);
-  }
+  TRY(read(*tensor, name, 0, values));
   return values;
+}
+
+Result<void> WeightsFile::read_rows(std::string_view name, int64_t first, int64_t columns,
+                                    std::span<float> rows) const {
+  const Tensor* tensor = find(name);
+  const auto count = std::ssize(rows);
+  if (tensor == nullptr || tensor->shape.size() != 2 || tensor->shape[1] != columns ||
+      first * columns + count > tensor->size()) {
+    return damaged();
+  }
+  return read(*tensor, name, first * columns, rows);
+}
+
+Result<void> WeightsFile::read(const Tensor& tensor, std::string_view name, int64_t first,
+                               std::span<float> values) const {
+  const int64_t width = bytes_of(tensor.type);
+  if (width == 0 || tensor.bytes != tensor.size() * width) return damaged();
+  std::vector<char> bytes(values.size() * static_cast<size_t>(width));
+  const auto offset = static_cast<uint64_t>(tensor.offset + first * width);
+  if (!read_at(fd_, offset, std::as_writable_bytes(std::span(bytes)))) return damaged();
+  if (tensor.type == kFloat32) {
+    std::memcpy(values.data(), bytes.data(), bytes.size());
+  } else if (tensor.type == kInt8) {
+    const int64_t rows = tensor.shape.empty() ? 1 : std::max<int64_t>(1, tensor.shape[0]);
+    const int64_t columns = std::max<int64_t>(1, tensor.size() / rows);
+    const std::vector<float> scales = TRY(read(fmt::format("{}_scale", name), rows));
+    for (size_t i = 0; i < values.size(); ++i) {
+      const auto row = static_cast<size_t>((first + static_cast<int64_t>(i)) / columns);
+      values[i] = static_cast<float>(static_cast<int8_t>(bytes[i])) / scales[row];
+    }
+  } else {
+    std::vector<uint16_t> halves(values.size());
+    std::memcpy(halves.data(), bytes.data(), bytes.size());
+    if (tensor.type == kFloat16) {
+      kernels::widen(halves.data(), halves.size(), values.data());
+    } else {
+      std::transform(halves.begin(), halves.end(), values.begin(), from_bfloat);
+    }
+  }
+  return {};
 }
 
 }  // namespace hansard::engine::whisper

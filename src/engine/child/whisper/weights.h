@@ -2,6 +2,7 @@
 #pragma once
 
 #include <cstdint>
+#include <span>
 #include <string>
 #include <string_view>
 #include <unordered_map>
@@ -23,6 +24,8 @@ class WeightsFile {
   // A tensor's numbers, whatever type they are stored in: float32, float16, bfloat16, or int8 with a scale
   // for each row. Errors: model_corrupt where it is missing, cut off, of another type, or not `size` numbers.
   Result<std::vector<float>> read(std::string_view name, int64_t size) const;
+  // Some rows of a matrix, from `first` on: as many as `rows` has room for.
+  Result<void> read_rows(std::string_view name, int64_t first, int64_t columns, std::span<float> rows) const;
 
  private:
   struct Tensor {
@@ -34,6 +37,8 @@ class WeightsFile {
   };
 
   const Tensor* find(std::string_view name) const;
+  Result<void> read(const Tensor& tensor, std::string_view name, int64_t first,
+                    std::span<float> values) const;
 
   int fd_ = -1;
   std::unordered_map<std::string, Tensor> tensors_;
