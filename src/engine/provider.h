@@ -70,7 +70,7 @@ class Provider {
 // Versions of the stages' algorithms: part of each artifact's key. Raise one when its results change.
 inline constexpr int kPlanVersion = 2;
 inline constexpr int kWordsVersion = 3;
-inline constexpr int kVoicesVersion = 1;
+inline constexpr int kVoicesVersion = 2;
 inline constexpr int kTurnsVersion = 1;
 
 }  // namespace hansard::engine

@@ -5,6 +5,8 @@
 #include <gtest/gtest.h>
 
 #include <cmath>
+#include <cstring>
+#include <random>
 #include <set>
 
 #include "base/file.h"
@@ -94,6 +96,33 @@ TEST_F(DiarizerModel, LeavesWhatIsNoSpeechToNobody) {
   const std::vector<Turn> heard = turns(bytes, {}, {}).value();
   EXPECT_FALSE(heard.empty());
   for (const Turn& turn : heard) EXPECT_LE(turn.end, 10.1);
+}
+
+// A voice too faint for the network is somebody's where voice activity is sure of speech.
+TEST_F(DiarizerModel, BelievesVoiceActivityWhereAVoiceIsFaint) {
+  const std::string sound = conversation();
+  std::vector<int16_t> samples(16 * kSampleRate);
+  std::memcpy(samples.data(), sound.data(), samples.size() * sizeof(int16_t));
+  std::minstd_rand random(1);
+  std::normal_distribution<double> noise(0, 300);
+  for (int16_t& sample : samples) sample = static_cast<int16_t>(sample / 40 + noise(random));
+  const std::string faint(reinterpret_cast<const char*>(samples.data()), samples.size() * sizeof(int16_t));
+  const UniqueFd fd = spool(faint);
+  const Pcm pcm(fd.get(), std::ssize(samples));
+  const auto heard_s = [&](const std::vector<Piece>& speech) {
+    double seconds = 0;
+    const std::string bytes = diarizer(2)->voices(pcm, speech, [](double) {}, {}).value();
+    const std::vector<Turn> heard = turns(bytes, {}, {}).value();
+    for (const Turn& turn : heard) seconds += turn.end - turn.start;
+    return seconds;
+  };
+  // Regions so short are all edge.
+  std::vector<Piece> edges;
+  for (int64_t at = 0; at < pcm.sample_count(); at += kSampleRate / 2)
+    edges.push_back({at, at + kSampleRate / 2});
+  const double sure_s = heard_s({{0, pcm.sample_count()}});
+  const double unsure_s = heard_s(edges);
+  EXPECT_GT(sure_s, unsure_s + 1);
 }
 
 TEST_F(DiarizerModel, CanBeCanceled) {
