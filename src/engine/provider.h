@@ -71,6 +71,6 @@ class Provider {
 inline constexpr int kPlanVersion = 2;
 inline constexpr int kWordsVersion = 3;
 inline constexpr int kVoicesVersion = 2;
-inline constexpr int kTurnsVersion = 1;
+inline constexpr int kTurnsVersion = 2;
 
 }  // namespace hansard::engine

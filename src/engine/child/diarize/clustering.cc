@@ -4,6 +4,7 @@
 #include <cmath>
 #include <limits>
 #include <numeric>
+#include <set>
 
 namespace hansard::engine {
 namespace {
@@ -42,7 +43,21 @@ struct Training {
   std::vector<Embedding> raw;
   std::vector<Embedding> rows;  // of length 1
   std::vector<double> weights;  // seconds of speech, each moment counted once
+  std::vector<uint32_t> windows;
+  std::vector<size_t> windows_over;  // windows over the unit's middle
+  size_t step = 1;                   // every so manyth unit was taken
 };
+
+// Windows over the middle of a unit, its own among them.
+size_t count_windows_over(const Voices& voices, const Unit& unit) {
+  const std::vector<VoiceWindow>& windows = voices.windows;
+  const int64_t middle = windows[unit.window].start + (unit.first + unit.last) / 2 * kFrameStepSamples;
+  const auto first_after = [&](int64_t sample) {
+    return std::partition_point(windows.begin(), windows.end(),
+                                [&](const VoiceWindow& window) { return window.start <= sample; });
+  };
+  return static_cast<size_t>(first_after(middle) - first_after(middle - kSegmentSamples));
+}
 
 Training gather_training(const Voices& voices, const ClusteringChoices& choices) {
   std::vector<const Unit*> chosen;
@@ -52,16 +67,18 @@ Training gather_training(const Voices& voices, const ClusteringChoices& choices)
     }
     if (!chosen.empty()) break;
   }
-  const size_t step =
-      (chosen.size() + choices.training_units - 1) / std::max<size_t>(choices.training_units, 1);
+  const size_t most = std::max<size_t>(choices.training_units, 1);
   // Windows overlap: each moment is seen by several.
   const double coverage = std::min(1.0, static_cast<double>(voices.hop) / kSegmentSamples);
   Training training;
-  for (size_t i = 0; i < chosen.size(); i += std::max<size_t>(step, 1)) {
+  training.step = std::max<size_t>((chosen.size() + most - 1) / most, 1);
+  for (size_t i = 0; i < chosen.size(); i += training.step) {
     training.raw.push_back(chosen[i]->embedding);
     training.rows.push_back(normalized(chosen[i]->embedding));
     training.weights.push_back(std::max(0.1, static_cast<double>(chosen[i]->clean_s)) * coverage *
-                               static_cast<double>(std::max<size_t>(step, 1)));
+                               static_cast<double>(training.step));
+    training.windows.push_back(chosen[i]->window);
+    training.windows_over.push_back(count_windows_over(voices, *chosen[i]));
   }
   return training;
 }
@@ -121,22 +138,45 @@ void renumber(std::vector<int>& labels) {
   }
 }
 
+// Which clusters were found in enough of the windows over them.
+std::vector<bool> found_by_windows(const Training& training, std::span<const int> labels, double share) {
+  struct Found {
+    std::set<uint32_t> windows;
+    size_t most = 0;
+  };
+  std::vector<Found> found(static_cast<size_t>(cluster_count(labels)));
+  for (size_t i = 0; i < labels.size(); ++i) {
+    Found& cluster = found[static_cast<size_t>(labels[i])];
+    cluster.windows.insert(training.windows[i]);
+    cluster.most = std::max(cluster.most, training.windows_over[i]);
+  }
+  std::vector<bool> enough;
+  for (const Found& cluster : found) {
+    enough.push_back(static_cast<double>(cluster.windows.size() * training.step) >=
+                     share * static_cast<double>(cluster.most));
+  }
+  return enough;
+}
+
+// Gives clusters that are no speakers to the nearest one that is; all stay where none is.
 void merge_accidents(const Training& training, std::vector<int>& labels, const ClusteringChoices& choices) {
   const std::vector<double> weights = cluster_weights(training, labels);
   const double all = std::accumulate(weights.begin(), weights.end(), 0.0);
   const double least = std::min(choices.least_s, choices.least_share * all);
+  std::vector<bool> kept = found_by_windows(training, labels, choices.least_windows);
+  for (size_t k = 0; k < kept.size(); ++k) kept[k] = kept[k] && weights[k] >= least;
   const std::vector<Embedding> centroids = centroids_of(training.raw, training, labels);
   std::vector<Embedding> large;
   std::vector<int> large_names;
-  for (size_t k = 0; k < weights.size(); ++k) {
-    if (weights[k] < least) continue;
+  for (size_t k = 0; k < kept.size(); ++k) {
+    if (!kept[k]) continue;
     large.push_back(centroids[k]);
     large_names.push_back(static_cast<int>(k));
   }
-  if (large.empty() || large.size() == weights.size()) return;
+  if (large.empty() || large.size() == kept.size()) return;
   for (int& label : labels) {
     const auto k = static_cast<size_t>(label);
-    if (weights[k] < least) label = large_names[static_cast<size_t>(nearest(large, centroids[k]))];
+    if (!kept[k]) label = large_names[static_cast<size_t>(nearest(large, centroids[k]))];
   }
   renumber(labels);
 }

@@ -14,16 +14,19 @@ namespace hansard::engine {
 
 struct ClusteringChoices {
   // Clusters are merged while their average distance (between embeddings of length 1) is less: a cosine of
-  // 0.45.
+  // 0.45. At 1.03 single speakers begin to fall apart, at 1.2 two become one.
   float distance = 1.05F;
   // Units with so much speech of one voice are learnt from; where there are none, the next shorter ones.
-  std::array<float, 4> training_clean_s{1.0F, 0.5F, 0.3F, 0.0F};
+  std::array<float, 4> training_clean_s{0.8F, 0.5F, 0.3F, 0.0F};
   // More units than this are thinned out: memory and time of clustering grow with their square (32 MB, 1 s).
   size_t training_units = 4000;
   // A cluster with less speech of its own than this is an accident of one odd sound, and goes to the nearest:
   // so many seconds, or this share of all speech if that is less. Short recordings have brief speakers.
   double least_s = 2.0;
   double least_share = 0.005;
+  // Windows overlap, so a speaker is heard in several: a cluster found in less than this share of the windows
+  // over it is how one window was cut, and goes to the nearest. Without this, short units would be speakers.
+  double least_windows = 0.4;
   // A unit with less clean speech than this leans on the voice of its local speaker over the whole window.
   float trusted_clean_s = 2.0F;
   // Added for the cluster that fits the unit's local speaker best when every local speaker gets another one.

@@ -169,6 +169,43 @@ TEST(Clusters, OneOddSoundIsNoSpeaker) {
   EXPECT_EQ(count(voices, {}), 1U);
 }
 
+// A short word of another voice in the middle of a recording of half a minute, as so many of the five windows
+// over it cut it.
+size_t count_with_word_heard_by(int windows, std::mt19937& random) {
+  Voices voices = conversation(1, 11, random);
+  const Embedding other = random_direction(random);
+  for (int w = 3; w < 3 + windows; ++w) {
+    Unit word = voices.training[static_cast<size_t>(w)];
+    const int64_t second = 14 - 2 * w;  // of the window
+    word.first = static_cast<uint16_t>(second * 59);
+    word.last = static_cast<uint16_t>(second * 59 + 55);
+    word.clean_s = 0.9F;
+    word.embedding = near(other, 0.2F, random);
+    voices.training.push_back(word);
+  }
+  return count(voices, {});
+}
+
+TEST(Clusters, AreFoundByMoreThanOneWindow) {
+  std::mt19937 random(9);
+  EXPECT_EQ(count_with_word_heard_by(1, random), 1U);
+  EXPECT_EQ(count_with_word_heard_by(2, random), 2U);
+  EXPECT_EQ(count_with_word_heard_by(4, random), 2U);
+}
+
+// The first two seconds lie in one window only: it is all of the windows over them.
+TEST(Clusters, MayBeFoundByTheOnlyWindow) {
+  std::mt19937 random(10);
+  Voices voices = conversation(1, 11, random);
+  Unit word = voices.training.front();
+  word.first = 20;
+  word.last = 90;
+  word.clean_s = 1;
+  word.embedding = random_direction(random);
+  voices.training.push_back(word);
+  EXPECT_EQ(count(voices, {}), 2U);
+}
+
 // Ten hours: what is clustered is bounded, so time and memory are too.
 TEST(Clusters, OfTenHoursTakeSeconds) {
   std::mt19937 random(7);
