@@ -281,9 +281,7 @@ bool Network::can_load(const WeightsFile& weights) {
   const NetworkSize size = size_of(weights);
   return size.width > 0 && size.width % kHeadSize == 0 && size.width <= kernels::kMostColumns &&
          size.inner > 0 && size.inner % 16 == 0 && size.bands > 0 && size.positions == kMostFrames / 2 &&
-         size.vocabulary > 0 && size.tokens > 0 && size.encoder_layers > 0 && size.decoder_layers > 0 &&
-         !weights.has("decoder/scale_outputs") &&
-         !weights.has("decoder/layer_0/self_attention/relative_position_keys");
+         size.vocabulary > 0 && size.tokens > 0 && size.encoder_layers > 0 && size.decoder_layers > 0;
 }
 
 Result<std::unique_ptr<Network>> Network::load(const WeightsFile& weights,

@@ -20,6 +20,7 @@ enum Type { kFloat32 = 0, kInt8 = 1, kFloat16 = 4, kBfloat16 = 5 };
 
 constexpr int64_t kMostTensors = 100'000;
 constexpr int64_t kMostDimensions = 8;
+constexpr int64_t kMostNumbers = int64_t{1} << 32;  // of a tensor: its bytes are counted in 32 bits
 
 // Reads the file's small fields from a buffer that moves along.
 class Cursor {
@@ -83,12 +84,6 @@ int bytes_of(int type) {
 
 }  // namespace
 
-int64_t WeightsFile::Tensor::size() const {
-  int64_t size = 1;
-  for (const int64_t dimension : shape) size *= dimension;
-  return size;
-}
-
 Result<WeightsFile> WeightsFile::open(int fd) {
   struct stat status = {};
   if (::fstat(fd, &status) != 0) return damaged();
@@ -107,14 +102,15 @@ Result<WeightsFile> WeightsFile::open(int fd) {
     Tensor tensor;
     for (uint8_t k = 0; k < *rank; ++k) {
       const auto dimension = cursor.number<uint32_t>();
-      if (!dimension) return damaged();
+      if (!dimension || *dimension > kMostNumbers / std::max<int64_t>(1, tensor.size)) return damaged();
       tensor.shape.push_back(*dimension);
+      tensor.size *= *dimension;
     }
     const auto type = cursor.number<uint8_t>();
     const auto bytes = cursor.number<uint32_t>();
     if (!type || !bytes || cursor.position() + *bytes > cursor.size()) return damaged();
+    if (const int width = bytes_of(*type); width > 0 && tensor.size * width != *bytes) return damaged();
     tensor.type = *type;
-    tensor.bytes = *bytes;
     tensor.offset = cursor.position();
     cursor.skip(*bytes);
     file.tensors_.emplace(*name, std::move(tensor));
@@ -143,7 +139,7 @@ std::vector<int64_t> WeightsFile::shape(std::string_view name) const {
 
 Result<std::vector<float>> WeightsFile::read(std::string_view name, int64_t size) const {
   const Tensor* tensor = find(name);
-  if (tensor == nullptr || tensor->size() != size) return damaged();
+  if (tensor == nullptr || tensor->size != size) return damaged();
   std::vector<float> values(static_cast<size_t>(size));
   TRY(read(*tensor, name, 0, values));
   return values;
@@ -154,7 +150,7 @@ Result<void> WeightsFile::read_rows(std::string_view name, int64_t first, int64_
   const Tensor* tensor = find(name);
   const auto count = std::ssize(rows);
   if (tensor == nullptr || tensor->shape.size() != 2 || tensor->shape[1] != columns ||
-      first * columns + count > tensor->size()) {
+      first * columns + count > tensor->size) {
     return damaged();
   }
   return read(*tensor, name, first * columns, rows);
@@ -163,7 +159,7 @@ Result<void> WeightsFile::read_rows(std::string_view name, int64_t first, int64_
 Result<void> WeightsFile::read(const Tensor& tensor, std::string_view name, int64_t first,
                                std::span<float> values) const {
   const int64_t width = bytes_of(tensor.type);
-  if (width == 0 || tensor.bytes != tensor.size() * width) return damaged();
+  if (width == 0) return damaged();
   std::vector<char> bytes(values.size() * static_cast<size_t>(width));
   const auto offset = static_cast<uint64_t>(tensor.offset + first * width);
   if (!read_at(fd_, offset, std::as_writable_bytes(std::span(bytes)))) return damaged();
@@ -171,7 +167,7 @@ Result<void> WeightsFile::read(const Tensor& tensor, std::string_view name, int6
     std::memcpy(values.data(), bytes.data(), bytes.size());
   } else if (tensor.type == kInt8) {
     const int64_t rows = tensor.shape.empty() ? 1 : std::max<int64_t>(1, tensor.shape[0]);
-    const int64_t columns = std::max<int64_t>(1, tensor.size() / rows);
+    const int64_t columns = std::max<int64_t>(1, tensor.size / rows);
     const std::vector<float> scales = TRY(read(fmt::format("{}_scale", name), rows));
     for (size_t i = 0; i < values.size(); ++i) {
       const auto row = static_cast<size_t>((first + static_cast<int64_t>(i)) / columns);

@@ -31,9 +31,8 @@ class WeightsFile {
   struct Tensor {
     std::vector<int64_t> shape;
     int type = 0;
+    int64_t size = 1;  // numbers
     int64_t offset = 0;
-    int64_t bytes = 0;
-    int64_t size() const;
   };
 
   const Tensor* find(std::string_view name) const;
