@@ -121,7 +121,8 @@ TEST_F(ImportsTest, AFileIsBroughtAndItsJobCanRun) {
   EXPECT_EQ(now(job).stage, "queued");
   EXPECT_EQ(rows("ann"), 0);
   EXPECT_EQ(blobs(), (std::set<std::string>{"files/" + file.id}));
-  const jobs::EventPointer event = follower->next();
+  jobs::EventPointer event;
+  wait_until([&] { return (event = follower->next()) != nullptr; });
   ASSERT_TRUE(event);
   EXPECT_EQ(event->name, "file.processing");
   EXPECT_EQ(event->id, std::nullopt);
