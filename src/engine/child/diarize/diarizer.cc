@@ -2,7 +2,6 @@
 
 #include <algorithm>
 #include <array>
-#include <atomic>
 #include <bit>
 #include <cmath>
 #include <functional>
@@ -11,6 +10,7 @@
 #include <optional>
 #include <thread>
 
+#include "base/parallel.h"
 #include "engine/child/diarize/clustering.h"
 #include "engine/child/diarize/fbank.h"
 #include "engine/child/diarize/networks.h"
@@ -41,19 +41,11 @@ constexpr double kAssignmentLongestS = 3;
 constexpr double kTurnBridgeS = 0.5;
 constexpr std::array<uint8_t, kSegmentClasses> kClassSpeakers{0, 1, 2, 4, 3, 5, 6};
 
-// Calls work(i) for i in [0, count), on `threads` threads. Results must go where i says, so that they do not
-// depend on the number of threads. The first error of the lowest i is returned.
+// Calls work(i) for i in [0, count), on `threads` threads. The error of the lowest i that has one is
+// returned.
 Result<void> parallel(int64_t count, int threads, const std::function<Result<void>(int64_t)>& work) {
   std::vector<Result<void>> results(static_cast<size_t>(count));
-  std::atomic<int64_t> next{0};
-  const auto loop = [&] {
-    for (int64_t i = next++; i < count; i = next++) results[static_cast<size_t>(i)] = work(i);
-  };
-  {
-    std::vector<std::jthread> others;
-    for (int t = 1; t < std::min<int64_t>(threads, count); ++t) others.emplace_back(loop);
-    loop();
-  }
+  in_parallel(count, threads, [&](int64_t i, int) { results[static_cast<size_t>(i)] = work(i); });
   for (Result<void>& result : results) {
     if (!result) return result;
   }

@@ -10,10 +10,10 @@
 
 #include "base/json.h"
 #include "base/languages.h"
+#include "base/parallel.h"
 #include "engine/child/whisper/alignment.h"
 #include "engine/child/whisper/model.h"
 #include "engine/child/whisper/network.h"
-#include "engine/child/whisper/parallel.h"
 #include "engine/child/whisper/search.h"
 #include "engine/child/whisper/strategy.h"
 

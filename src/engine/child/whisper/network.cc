@@ -6,8 +6,8 @@
 
 #include <fmt/format.h>
 
+#include "base/parallel.h"
 #include "engine/child/whisper/log_mel.h"
-#include "engine/child/whisper/parallel.h"
 
 namespace hansard::engine::whisper {
 namespace {
