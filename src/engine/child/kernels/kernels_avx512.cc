@@ -133,58 +133,33 @@ void dot_panel(const int8_t* rows, ptrdiff_t stride, const uint8_t* panel, int g
   }
 }
 
-template <int kRows, Then then>
-void multiply_tile(const Rows& in, int row, const Weights& weights, int output, int count, float* out,
-                   ptrdiff_t out_stride) {
-  __m512i sums[kRows][2];
-  dot_panel<kRows>(in.values + static_cast<ptrdiff_t>(row) * in.columns, in.columns,
-                   weights.values + static_cast<ptrdiff_t>(output) * weights.inputs, weights.inputs / 4,
-                   sums);
-  for (int half = 0; half < 2; ++half) {
-    const int first = output + half * kLanes;
-    const __mmask16 lanes = first_lanes(count - half * kLanes);
-    if (count <= half * kLanes) return;
-    const __m512 scales = at(weights.scales + first);
-    const __m512 bias = at(weights.bias + first);
-    for (int m = 0; m < kRows; ++m) {
-      const __m512i exact = _mm512_sub_epi32(sums[m][half], _mm512_set1_epi32(kShift * in.sums[row + m]));
-      const __m512 scale = _mm512_mul_ps(scales, _mm512_set1_ps(in.scales[row + m]));
-      put<then>(out + m * out_stride + half * kLanes, _mm512_fmadd_ps(_mm512_cvtepi32_ps(exact), scale, bias),
-                lanes);
-    }
+// The last rows of a matrix, fewer than kMost + 1.
+template <int kMost, typename Tile>
+void last_tile(int rows, int row, const Tile& tile) {
+  if constexpr (kMost > 0) {
+    if (rows == kMost) return tile.template run<kMost>(row);
+    last_tile<kMost - 1>(rows, row, tile);
   }
 }
 
-// Calls tile.run<n>(row) over `rows` in tiles of at most kTileRows, as even as can be.
+// Calls tile.run<n>(row) over `rows` in tiles of kTileRows, and one of what is left.
 template <typename Tile>
 void by_tiles(int rows, const Tile& tile) {
   int row = 0;
   for (; rows - row >= kTileRows; row += kTileRows) tile.template run<kTileRows>(row);
-  switch (rows - row) {
-    case 11:
-      return tile.template run<11>(row);
-    case 10:
-      return tile.template run<10>(row);
-    case 9:
-      return tile.template run<9>(row);
-    case 8:
-      return tile.template run<8>(row);
-    case 7:
-      return tile.template run<7>(row);
-    case 6:
-      return tile.template run<6>(row);
-    case 5:
-      return tile.template run<5>(row);
-    case 4:
-      return tile.template run<4>(row);
-    case 3:
-      return tile.template run<3>(row);
-    case 2:
-      return tile.template run<2>(row);
-    case 1:
-      return tile.template run<1>(row);
-    default:
-      return;
+  last_tile<kTileRows - 1>(rows - row, row, tile);
+}
+
+// Calls `call` with what `then` says as a template's argument.
+template <typename Call>
+void with(Then then, const Call& call) {
+  switch (then) {
+    case Then::store:
+      return call.template operator()<Then::store>();
+    case Then::add:
+      return call.template operator()<Then::add>();
+    case Then::gelu:
+      return call.template operator()<Then::gelu>();
   }
 }
 
@@ -198,18 +173,24 @@ struct Int8Tile {
   ptrdiff_t stride;
   template <int kRows>
   void run(int row) const {
-    multiply_tile<kRows, then>(in, row, weights, output, count, out + row * stride, stride);
+    __m512i sums[kRows][2];
+    dot_panel<kRows>(in.values + static_cast<ptrdiff_t>(row) * in.columns, in.columns,
+                     weights.values + static_cast<ptrdiff_t>(output) * weights.inputs, weights.inputs / 4,
+                     sums);
+    for (int half = 0; half < 2; ++half) {
+      const int rest = count - half * kLanes;
+      if (rest <= 0) return;
+      const __m512 scales = at(weights.scales + output + half * kLanes);
+      const __m512 bias = at(weights.bias + output + half * kLanes);
+      for (int m = 0; m < kRows; ++m) {
+        const __m512i exact = _mm512_sub_epi32(sums[m][half], _mm512_set1_epi32(kShift * in.sums[row + m]));
+        const __m512 scale = _mm512_mul_ps(scales, _mm512_set1_ps(in.scales[row + m]));
+        put<then>(out + (row + m) * stride + half * kLanes,
+                  _mm512_fmadd_ps(_mm512_cvtepi32_ps(exact), scale, bias), first_lanes(rest));
+      }
+    }
   }
 };
-
-template <Then then>
-void multiply_all(const Rows& in, int rows, const Weights& weights, int first, int count, float* out,
-                  ptrdiff_t stride) {
-  for (int i = 0; i < count; i += kPanel) {
-    const int some = count - i < kPanel ? count - i : kPanel;
-    by_tiles(rows, Int8Tile<then>{in, weights, first + i, some, out + i, stride});
-  }
-}
 
 template <Then then>
 struct FloatTile {
@@ -248,14 +229,6 @@ struct FloatTile {
     }
   }
 };
-
-template <Then then>
-void multiply_all(const float* in, ptrdiff_t in_stride, int rows, const FloatWeights& weights, float* out,
-                  ptrdiff_t stride) {
-  for (int i = 0; i < weights.outputs; i += kPanel) {
-    by_tiles(rows, FloatTile<then>{in, in_stride, weights, i, out, stride});
-  }
-}
 
 // ---- attention
 
@@ -417,26 +390,21 @@ void pack(const float* rows, int first, int count, FloatWeights& weights) {
 
 void multiply(const Rows& in, int rows, const Weights& weights, int first, int count, float* out,
               ptrdiff_t out_stride, Then then) {
-  switch (then) {
-    case Then::store:
-      return multiply_all<Then::store>(in, rows, weights, first, count, out, out_stride);
-    case Then::add:
-      return multiply_all<Then::add>(in, rows, weights, first, count, out, out_stride);
-    case Then::gelu:
-      return multiply_all<Then::gelu>(in, rows, weights, first, count, out, out_stride);
-  }
+  with(then, [&]<Then kThen>() {
+    for (int i = 0; i < count; i += kPanel) {
+      const int some = count - i < kPanel ? count - i : kPanel;
+      by_tiles(rows, Int8Tile<kThen>{in, weights, first + i, some, out + i, out_stride});
+    }
+  });
 }
 
 void multiply(const float* in, ptrdiff_t in_stride, int rows, const FloatWeights& weights, float* out,
               ptrdiff_t out_stride, Then then) {
-  switch (then) {
-    case Then::store:
-      return multiply_all<Then::store>(in, in_stride, rows, weights, out, out_stride);
-    case Then::add:
-      return multiply_all<Then::add>(in, in_stride, rows, weights, out, out_stride);
-    case Then::gelu:
-      return multiply_all<Then::gelu>(in, in_stride, rows, weights, out, out_stride);
-  }
+  with(then, [&]<Then kThen>() {
+    for (int i = 0; i < weights.outputs; i += kPanel) {
+      by_tiles(rows, FloatTile<kThen>{in, in_stride, weights, i, out, out_stride});
+    }
+  });
 }
 
 void pack(const float* rows, ptrdiff_t stride, int count, const Keys& keys) {

@@ -59,7 +59,6 @@ class SelfCache {
   SelfCache(const Network& network, const CrossCache& cross, int tokens, int slots);
 
   const CrossCache& cross() const { return *cross_; }
-  int slots() const { return slots_; }
   float* keys(int layer, int position, int slot) const { return keys_.data() + at(layer, position, slot); }
   float* values(int layer, int position, int slot) const {
     return values_.data() + at(layer, position, slot);

@@ -44,7 +44,7 @@ class Searcher {
     std::vector<size_t> open(texts.size());
     for (size_t i = 0; i < open.size(); ++i) open[i] = i;
     for (int step = 0; step < most_ && !open.empty(); ++step) {
-      const float* logits = step == 0 ? first_.data() : advance(texts, open);
+      float* logits = step == 0 ? first_.data() : advance(texts, open);
       std::vector<size_t> still;
       for (size_t k = 0; k < open.size(); ++k) {
         Text& text = texts[open[k]];
@@ -53,7 +53,7 @@ class Searcher {
         const kernels::Largest best = kernels::largest(row, tokens_.vocabulary);
         text.line.log_probability += static_cast<double>(best.value - sums.all);
         if (best.index == tokens_.end_of_text) continue;
-        say(text.line, best.index, best.value, sums);
+        say(text.line, best.index, probability(best.value, sums));
         still.push_back(open[k]);
       }
       open = std::move(still);
@@ -83,8 +83,7 @@ class Searcher {
           if (rank < enough) ended.push_back(finished(text, line, candidate.parent));
           continue;
         }
-        line.tokens.push_back(candidate.token);
-        line.probabilities.push_back(candidate.probability);
+        say(line, candidate.token, candidate.probability);
         next.push_back(std::move(line));
         parents.push_back(candidate.parent);
       }
@@ -120,8 +119,14 @@ class Searcher {
     float probability;
   };
 
-  float* row_of(const float* logits, size_t row) const {
-    return const_cast<float*>(logits) + row * static_cast<size_t>(network_.stride());
+  float* row_of(float* logits, size_t row) const {
+    return logits + row * static_cast<size_t>(network_.stride());
+  }
+
+  // A hypothesis with its last token, to hear what comes after it.
+  Network::Row row_after(SelfCache& cache, int hypothesis, const Line& line) const {
+    const int position = prompt_length_ + static_cast<int>(line.tokens.size()) - 1;
+    return {&cache, hypothesis, position, line.tokens.back(), true};
   }
 
   // Gives the decoder all prompts; first_ holds what comes after each.
@@ -137,11 +142,11 @@ class Searcher {
         rows.push_back({text.cache.get(), 0, position, prompts[i][static_cast<size_t>(position)], wanted});
       }
     }
-    const float* logits = network_.decode(rows, room_);
+    float* logits = network_.decode(rows, room_);
     const size_t each = start_ == prompt_length_ - 1 ? 1 : 2;
     first_.need(texts.size() * static_cast<size_t>(network_.stride()));
     for (size_t i = 0; i < texts.size(); ++i) {
-      const float* start = row_of(logits, i * each);
+      float* start = row_of(logits, i * each);
       if (tokens_.no_speech >= 0) {
         texts[i].no_speech = std::exp(
             static_cast<double>(start[tokens_.no_speech] - kernels::log_sum_exp(start, tokens_.vocabulary)));
@@ -151,22 +156,16 @@ class Searcher {
     return texts;
   }
 
-  const float* advance(std::vector<Text>& texts, std::span<const size_t> open) {
+  float* advance(std::vector<Text>& texts, std::span<const size_t> open) {
     std::vector<Network::Row> rows;
-    for (const size_t i : open) {
-      const Line& line = texts[i].line;
-      const int position = prompt_length_ + static_cast<int>(line.tokens.size()) - 1;
-      rows.push_back({texts[i].cache.get(), 0, position, line.tokens.back(), true});
-    }
+    for (const size_t i : open) rows.push_back(row_after(*texts[i].cache, 0, texts[i].line));
     return network_.decode(rows, room_);
   }
 
-  const float* advance(Text& text, std::span<const Line> lines) {
+  float* advance(Text& text, std::span<const Line> lines) {
     std::vector<Network::Row> rows;
-    for (size_t i = 0; i < lines.size(); ++i) {
-      const int position = prompt_length_ + static_cast<int>(lines[i].tokens.size()) - 1;
-      rows.push_back({text.cache.get(), static_cast<int>(i), position, lines[i].tokens.back(), true});
-    }
+    for (size_t i = 0; i < lines.size(); ++i)
+      rows.push_back(row_after(*text.cache, static_cast<int>(i), lines[i]));
     return network_.decode(rows, room_);
   }
 
@@ -189,13 +188,18 @@ class Searcher {
     return {text, more + std::log1p(std::exp(std::min(text, rest) - more))};
   }
 
-  static void say(Line& line, int token, float logit, const Sums& sums) {
+  // Of a token among text tokens.
+  static float probability(float logit, const Sums& sums) {
+    return std::min(1.0F, std::exp(logit - sums.text));
+  }
+
+  static void say(Line& line, int token, float probability) {
     line.tokens.push_back(token);
-    line.probabilities.push_back(std::min(1.0F, std::exp(logit - sums.text)));
+    line.probabilities.push_back(probability);
   }
 
   // The likeliest ways to go on, twice as many as there are hypotheses: some may end.
-  std::vector<Candidate> best_candidates(const float* logits, std::span<const Line> lines) const {
+  std::vector<Candidate> best_candidates(float* logits, std::span<const Line> lines) const {
     const size_t most = 2 * static_cast<size_t>(search_.beam_size);
     std::vector<Candidate> candidates;
     for (size_t i = 0; i < lines.size(); ++i) {
@@ -205,8 +209,7 @@ class Searcher {
         const kernels::Largest best = kernels::largest(row, tokens_.vocabulary);
         if (best.value == kNever) break;
         candidates.push_back({lines[i].log_probability + static_cast<double>(best.value - sums.all),
-                              static_cast<int>(i), best.index,
-                              std::min(1.0F, std::exp(best.value - sums.text))});
+                              static_cast<int>(i), best.index, probability(best.value, sums)});
         row[best.index] = kNever;
       }
     }
