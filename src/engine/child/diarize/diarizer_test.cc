@@ -4,57 +4,29 @@
 
 #include <gtest/gtest.h>
 
+#include <algorithm>
 #include <cmath>
-#include <cstring>
 #include <random>
 #include <set>
 
 #include "base/file.h"
-#include "base/parts_folder.h"
-#include "base/process.h"
+#include "engine/child/speech/sound_for_tests.h"
 
 namespace hansard::engine {
 namespace {
 
-ModelFiles files(const std::string& id, const std::vector<std::string>& names) {
-  ModelFiles result;
-  result.id = id;
-  for (const std::string& name : names) {
-    result.files.push_back({name, open_for_read(parts_folder() / "models" / id / name).value()});
-  }
-  return result;
-}
-
-class DiarizerModel : public testing::Test {
+class DiarizerModel : public ::testing::Test {
  protected:
   static std::unique_ptr<Diarizer> diarizer(int threads) {
-    return Diarizer::load(files("diarization-default", {"segmentation.onnx", "trunk-int8.onnx",
-                                                        "trunk-float.onnx", "projection.bin"}),
-                          threads)
-        .value();
+    return Diarizer::load(testing::open_model("diarization-default", "diarization"), threads).value();
   }
 
-  static UniqueFd spool(const std::string& bytes) {
-    UniqueFd fd = open_unnamed_file("/tmp").value();
-    EXPECT_TRUE(write_all(fd.get(), bytes));
-    return fd;
-  }
+  static std::vector<int16_t> conversation() { return testing::decoded("endgame_nagg_nell.wav"); }
 
-  static std::string conversation() {
-    const Result<ChildOutput> output =
-        run_child({.argv = {"ffmpeg", "-v", "error", "-i",
-                            (parts_folder() / "recordings/endgame_nagg_nell.wav").string(), "-ac", "1", "-ar",
-                            "16000", "-f", "s16le", "-"}},
-                  std::chrono::seconds(60), 16 << 20);
-    EXPECT_TRUE(output && output->exit.ok());
-    return output->standard_output;
-  }
-
-  static std::string voices(const std::string& bytes, int threads) {
-    const UniqueFd fd = spool(bytes);
-    const Pcm pcm(fd.get(), static_cast<int64_t>(bytes.size() / 2));
-    const std::vector<Piece> everywhere{{0, pcm.sample_count()}};
-    return diarizer(threads)->voices(pcm, everywhere, [](double) {}, {}).value();
+  static std::string voices(std::span<const int16_t> samples, int threads) {
+    const testing::Sound sound(samples);
+    const std::vector<Piece> everywhere{{0, sound.pcm().sample_count()}};
+    return diarizer(threads)->voices(sound.pcm(), everywhere, [](double) {}, {}).value();
   }
 };
 
@@ -65,7 +37,7 @@ size_t speakers(const std::vector<Turn>& turns) {
 }
 
 TEST_F(DiarizerModel, TellsTwoPeopleApartWhateverTheThreads) {
-  const std::string sound = conversation();
+  const std::vector<int16_t> sound = conversation();
   const std::string bytes = voices(sound, 1);
   EXPECT_EQ(voices(sound, 2), bytes);
   EXPECT_EQ(voices(sound, 3), bytes);
@@ -75,22 +47,21 @@ TEST_F(DiarizerModel, TellsTwoPeopleApartWhateverTheThreads) {
   for (const Turn& turn : automatic) {
     EXPECT_GE(turn.start, 0);
     EXPECT_LT(turn.start, turn.end);
-    EXPECT_LE(turn.end, static_cast<double>(sound.size()) / 32000);
+    EXPECT_LE(turn.end, static_cast<double>(sound.size()) / kSampleRate);
   }
   EXPECT_EQ(speakers(turns(bytes, {.exact = 1}, {}).value()), 1U);
 }
 
 TEST_F(DiarizerModel, HearsNobodyWhereNobodySpeaks) {
-  EXPECT_TRUE(turns(voices(std::string(200, '\0'), 1), {}, {})->empty());
-  EXPECT_TRUE(turns(voices(std::string(32000 * 12, '\0'), 1), {}, {})->empty());
-  EXPECT_TRUE(turns(voices("", 1), {}, {})->empty());
+  for (const double seconds : {0.00625, 12.0, 0.0}) {
+    EXPECT_TRUE(turns(voices(testing::silence(seconds), 1), {}, {})->empty()) << seconds;
+  }
 }
 
 // The gate: what voice activity does not call speech is nobody's.
 TEST_F(DiarizerModel, LeavesWhatIsNoSpeechToNobody) {
-  const std::string sound = conversation();
-  const UniqueFd fd = spool(sound);
-  const Pcm pcm(fd.get(), static_cast<int64_t>(sound.size() / 2));
+  const testing::Sound sound(conversation());
+  const Pcm& pcm = sound.pcm();
   const std::vector<Piece> speech{{0, 10 * kSampleRate}};
   const std::string bytes = diarizer(2)->voices(pcm, speech, [](double) {}, {}).value();
   const std::vector<Turn> heard = turns(bytes, {}, {}).value();
@@ -100,15 +71,13 @@ TEST_F(DiarizerModel, LeavesWhatIsNoSpeechToNobody) {
 
 // A voice too faint for the network is somebody's where voice activity is sure of speech.
 TEST_F(DiarizerModel, BelievesVoiceActivityWhereAVoiceIsFaint) {
-  const std::string sound = conversation();
-  std::vector<int16_t> samples(16 * kSampleRate);
-  std::memcpy(samples.data(), sound.data(), samples.size() * sizeof(int16_t));
+  std::vector<int16_t> samples = conversation();
+  samples.resize(16 * kSampleRate);
   std::minstd_rand random(1);
   std::normal_distribution<double> noise(0, 300);
   for (int16_t& sample : samples) sample = static_cast<int16_t>(sample / 40 + noise(random));
-  const std::string faint(reinterpret_cast<const char*>(samples.data()), samples.size() * sizeof(int16_t));
-  const UniqueFd fd = spool(faint);
-  const Pcm pcm(fd.get(), std::ssize(samples));
+  const testing::Sound faint(samples);
+  const Pcm& pcm = faint.pcm();
   const auto heard_s = [&](const std::vector<Piece>& speech) {
     double seconds = 0;
     const std::string bytes = diarizer(2)->voices(pcm, speech, [](double) {}, {}).value();
@@ -126,9 +95,8 @@ TEST_F(DiarizerModel, BelievesVoiceActivityWhereAVoiceIsFaint) {
 }
 
 TEST_F(DiarizerModel, CanBeCanceled) {
-  const std::string sound = conversation();
-  const UniqueFd fd = spool(sound);
-  const Pcm pcm(fd.get(), static_cast<int64_t>(sound.size() / 2));
+  const testing::Sound sound(conversation());
+  const Pcm& pcm = sound.pcm();
   const std::vector<Piece> everywhere{{0, pcm.sample_count()}};
   std::stop_source stop;
   stop.request_stop();
@@ -138,9 +106,12 @@ TEST_F(DiarizerModel, CanBeCanceled) {
 }
 
 TEST_F(DiarizerModel, NamesADamagedModel) {
-  ModelFiles damaged =
-      files("diarization-default", {"segmentation.onnx", "trunk-int8.onnx", "trunk-float.onnx"});
-  damaged.files.push_back({"projection.bin", spool("too short")});
+  ModelFiles damaged = testing::open_model("diarization-default", "diarization");
+  const auto projection = std::find_if(damaged.files.begin(), damaged.files.end(),
+                                       [](const ModelFile& file) { return file.name == "projection.bin"; });
+  ASSERT_NE(projection, damaged.files.end());
+  projection->fd = open_unnamed_file("/tmp").value();
+  ASSERT_TRUE(write_all(projection->fd.get(), "too short"));
   const auto loaded = Diarizer::load(damaged, 1);
   ASSERT_FALSE(loaded);
   EXPECT_EQ(loaded.error().code, ErrorCode::model_corrupt);

@@ -18,6 +18,7 @@
 #include "base/fd.h"
 #include "base/file.h"
 #include "base/parts_folder.h"
+#include "base/process.h"
 #include "engine/model_files.h"
 
 namespace hansard::engine::testing {
@@ -67,6 +68,18 @@ inline std::vector<int16_t> read_wav(const std::filesystem::path& path, double s
 
 inline std::vector<int16_t> recording(const std::string& name, double seconds = 1e6) {
   return read_wav(parts_folder() / "recordings" / name, seconds);
+}
+
+// The same as the product hears it: by ffmpeg.
+inline std::vector<int16_t> decoded(const std::string& name) {
+  const auto path = (parts_folder() / "recordings" / name).string();
+  const Result<ChildOutput> output = run_child(
+      {.argv = {"ffmpeg", "-v", "error", "-i", path, "-ac", "1", "-ar", "16000", "-f", "s16le", "-"}},
+      std::chrono::seconds(60), 16 << 20);
+  EXPECT_TRUE(output && output->exit.ok());
+  std::vector<int16_t> samples(output->standard_output.size() / sizeof(int16_t));
+  std::memcpy(samples.data(), output->standard_output.data(), samples.size() * sizeof(int16_t));
+  return samples;
 }
 
 inline std::vector<int16_t> silence(double seconds) {

@@ -6,31 +6,19 @@
 
 #include <gtest/gtest.h>
 
-#include "base/file.h"
-#include "base/parts_folder.h"
-#include "base/process.h"
 #include "engine/child/kernels/kernels.h"
+#include "engine/child/speech/sound_for_tests.h"
 #include "engine/child/whisper/log_mel.h"
 #include "engine/child/whisper/words.h"
 
 namespace hansard::engine::whisper {
 namespace {
 
-ModelFiles files(const std::string& id, const std::string& vocabulary) {
-  ModelFiles result;
-  result.id = id;
-  for (const std::string& name :
-       {std::string("model.bin"), std::string("tokenizer.json"), std::string("config.json"), vocabulary}) {
-    result.files.push_back({name, open_for_read(parts_folder() / "models" / id / name).value()});
-  }
-  return result;
-}
-
-class TwoNetworksModel : public testing::Test {
+class TwoNetworksModel : public ::testing::Test {
  protected:
   void SetUp() override {
     if (!kernels::supported()) GTEST_SKIP() << "this processor has no AVX-512 VNNI";
-    const ModelFiles base = files("whisper-base", "vocabulary.json");
+    const ModelFiles base = engine::testing::open_model("whisper-base", "transcription");
     tokenizer_ = std::make_unique<Tokenizer>(Tokenizer::parse(base.read("tokenizer.json").value()).value());
     ours_ = load_with_kernels(base, *tokenizer_, 2).value();
     theirs_ = load_with_ctranslate2(base, Device::cpu, ComputeType::float32, 2).value();

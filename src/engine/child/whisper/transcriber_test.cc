@@ -5,39 +5,18 @@
 #include <gtest/gtest.h>
 
 #include "base/file.h"
-#include "base/parts_folder.h"
-#include "base/process.h"
+#include "engine/child/speech/sound_for_tests.h"
 
 namespace hansard::engine {
 namespace {
 
-ModelFiles files(const std::string& id, const std::string& vocabulary) {
-  ModelFiles result;
-  result.id = id;
-  for (const std::string& name :
-       {std::string("model.bin"), std::string("tokenizer.json"), std::string("config.json"), vocabulary}) {
-    result.files.push_back({name, open_for_read(parts_folder() / "models" / id / name).value()});
-  }
-  return result;
-}
-
-class TranscriberModel : public testing::Test {
+class TranscriberModel : public ::testing::Test {
  protected:
-  TranscriberModel() {
-    const Result<ChildOutput> output = run_child(
-        {.argv = {"ffmpeg", "-v", "error", "-i", (parts_folder() / "recordings/two_cities.wav").string(),
-                  "-ac", "1", "-ar", "16000", "-f", "s16le", "-"}},
-        std::chrono::seconds(60), 16 << 20);
-    EXPECT_TRUE(output && output->exit.ok());
-    spool_ = open_unnamed_file("/tmp").value();
-    EXPECT_TRUE(write_all(spool_.get(), output->standard_output));
-    samples_ = static_cast<int64_t>(output->standard_output.size() / 2);
-  }
-
-  Pcm pcm() const { return Pcm(spool_.get(), samples_); }
+  const Pcm& pcm() const { return sound_.pcm(); }
 
   static std::unique_ptr<Transcriber> tiny(int threads = 2) {
-    return Transcriber::load(files("whisper-tiny.en", "vocabulary.txt"), {.threads = threads}).value();
+    return Transcriber::load(testing::open_model("whisper-tiny.en", "transcription"), {.threads = threads})
+        .value();
   }
 
   // The recording in windows of 10 s, in groups as given.
@@ -60,8 +39,7 @@ class TranscriberModel : public testing::Test {
     return windows;
   }
 
-  UniqueFd spool_;
-  int64_t samples_ = 0;
+  testing::Sound sound_{testing::decoded("two_cities.wav")};
 };
 
 TEST_F(TranscriberModel, AWindowSaysTheSameWhateverItsNeighboursAndTheThreads) {
@@ -102,7 +80,7 @@ TEST_F(TranscriberModel, HotwordsAndPromptsChangeSpelling) {
 }
 
 TEST_F(TranscriberModel, DetectsTheLanguage) {
-  auto base = Transcriber::load(files("whisper-base", "vocabulary.json"), {.threads = 2}).value();
+  auto base = Transcriber::load(testing::open_model("whisper-base", "transcription"), {.threads = 2}).value();
   Plan detected = plan({{0, 4}});
   detected.language.clear();
   const std::vector<Piece> regions{{0, 40 * kSampleRate}};
@@ -121,7 +99,7 @@ TEST_F(TranscriberModel, CanBeCanceled) {
 
 TEST_F(TranscriberModel, DamagedFilesAreNamedWithoutAPath) {
   for (const char* name : {"model.bin", "tokenizer.json"}) {
-    ModelFiles damaged = files("whisper-tiny.en", "vocabulary.txt");
+    ModelFiles damaged = testing::open_model("whisper-tiny.en", "transcription");
     for (ModelFile& file : damaged.files) {
       if (file.name != name) continue;
       file.fd = open_unnamed_file("/tmp").value();
