@@ -2,7 +2,6 @@
 counted."""
 import collections
 import dataclasses
-import functools
 import json
 import os
 import pathlib
@@ -64,7 +63,7 @@ class Hansard:
 
 def stage_seconds(events, end):
     """Seconds of each stage over all files, from what --json-progress tells: a stage lasts until another is told of. Beside
-    it stands what `done` lines tell in `stage_seconds`, if they do: the engine's own stages, such as encode and decode."""
+    it stands what `done` lines tell in `stage_seconds`: the engine's own stages, such as encode and decode."""
     stages, running, since = collections.Counter(), "start", 0.0
     for at, event in events:
         stage = {"progress": event.get("stage"), "done": "start"}.get(event["event"], running)
@@ -78,34 +77,15 @@ def stage_seconds(events, end):
 
 
 def counts(events):
-    """What `done` lines tell in `counts`, if they do, over all files: windows and tokens that were decoded."""
+    """What `done` lines tell in `counts`, over all files: windows and tokens that were decoded."""
     total = collections.Counter()
     for _, event in events:
         total.update(event.get("counts", {}))
     return dict(total)
 
 
-@functools.cache
-def has_flag(flag):
-    said = subprocess.run([HANSARD, "transcribe", "--help"], stdout=subprocess.PIPE, text=True, check=True).stdout
-    return flag in said
-
-
 def preset(name, *flags):
-    """Hansard with a preset; without one where it has none."""
-    chosen = preset_flags.get(name)
-    if chosen is None:
-        chosen = ("--preset", name) if has_flag("--preset") else ()
-    return Hansard(name, (*chosen, *flags))
-
-
-def same_presets():
-    """Those that do not differ, as Hansard has none and no flags stand for them."""
-    return [] if has_flag("--preset") else [name for name in PRESETS if name not in preset_flags]
-
-
-def without_word_times():
-    return ("--no-word-times",) if has_flag("--no-word-times") else ()
+    return Hansard(name, (*preset_flags.get(name, ("--preset", name)), *flags))
 
 
 def faster_whisper(kind, name=None, environment=None):

@@ -11,7 +11,7 @@ import time
 import corpus
 import scoring
 import server
-from contenders import HUGE_PAGES, PRESETS, Hansard, faster_whisper, preset, sherpa, whisper_cpp, without_word_times
+from contenders import HUGE_PAGES, PRESETS, Hansard, faster_whisper, preset, sherpa, whisper_cpp
 from corpus import HANSARD, OUT
 from rounds import interleave
 
@@ -50,8 +50,8 @@ def words(rounds):
 
 
 def whispercpp(rounds):
-    """All recordings, without word times where there is a choice: the fast preset, and whisper.cpp."""
-    contenders = [preset("fast", "--no-diarize", *without_word_times()), whisper_cpp("f16"), whisper_cpp("q8_0")]
+    """All recordings, whisper.cpp without word times: the fast preset, and whisper.cpp."""
+    contenders = [preset("fast", "--no-diarize"), whisper_cpp("f16"), whisper_cpp("q8_0")]
     return judged_words("whispercpp", contenders, corpus.items(), rounds)
 
 

@@ -1,6 +1,6 @@
 #!/usr/bin/env python3
 """What this machine can do at most, what Whisper needs for a window, and so how fast each stage could be at best: bench/limit
-[--batch N] [--runs N] [RECORDING]. Beside it stands what Hansard's stages took on RECORDING, as far as it tells.
+[--batch N] [--runs N] [RECORDING]. Beside it stands what Hansard's stages took on RECORDING.
 
 A stage's floor is the longer of its multiply-adds at the machine's rate and its bytes at the memory's bandwidth, neither of
 which any program reaches: what remains between is what could be won at most. Softmax, norms and features are not in it.
@@ -8,12 +8,9 @@ which any program reaches: what remains between is what could be won at most. So
 import argparse
 import dataclasses
 import json
-import math
 import pathlib
 import statistics
 import subprocess
-
-from tokenizers import Tokenizer
 
 import corpus
 import ggml_model
@@ -21,7 +18,6 @@ import report
 import scoring
 from contenders import THREADS, preset
 
-WINDOW_S = 30
 MODEL = corpus.DEPS / "models/whisper-base"
 
 
@@ -89,30 +85,18 @@ def work_table(works, limits):
     return report.table(["stage", "", "of each", "in", "10⁶ multiply-adds", "MB read", "ms at best", "with bf16 for fp32"], rows)
 
 
-def estimated_counts(recording, result):
-    """Windows as if all of it were packed full, and tokens as the tokenizer has them for the text."""
-    seconds = result["duration_seconds"]
-    tokens = len(Tokenizer.from_file(str(MODEL / "tokenizer.json")).encode(result["text"], add_special_tokens=False).ids)
-    windows = math.ceil(seconds / WINDOW_S)
-    return dict(windows=windows, tokens=tokens + windows)
-
-
 def measured_stages(recording, runs):
-    """Medians of the stages' seconds, counts of windows and tokens, whether these are only estimated, and the audio's
-    length."""
+    """Medians of the stages' seconds, counts of windows and tokens, and the audio's length."""
     out = corpus.OUT / "limit"
     outcomes = [preset("balanced", "--no-diarize").run(out, [recording]) for _ in range(runs)]
     stages = {s: statistics.median(o["stages"].get(s, 0) for o in outcomes) for s in outcomes[0]["stages"]}
-    result = scoring.load(out, {"file": recording})
-    told = outcomes[0]["counts"]
-    counts = told if {"windows", "tokens"} <= told.keys() else estimated_counts(recording, result)
-    return stages, counts, counts is not told, result["duration_seconds"]
+    return stages, outcomes[0]["counts"], scoring.load(out, {"file": recording})["duration_seconds"]
 
 
 def shares_table(works, limits, stages, counts, audio_s):
-    """Each stage at best and as it is; where the engine does not tell of its stages, all that lies in `transcribing`."""
-    rows, told = [], {one.stage for one in works} <= stages.keys()
-    groups = {s: [w for w in works if w.stage == s] for s in ("encode", "decode")} if told else {"transcribing": works}
+    """Each stage at best and as it is."""
+    groups = {s: [w for w in works if w.stage == s] for s in ("encode", "decode")}
+    rows = []
     for stage, parts in groups.items():
         best, half = (sum(f(w, limits) * counts[f"{w.per}s"] for w in parts) for f in (floor_s, half_floor_s))
         took = stages[stage]
@@ -136,7 +120,7 @@ def main():
 
     all_limits = [machine(threads) for threads in (1, THREADS)]
     works = work(options.batch)
-    stages, counts, estimated, audio_s = measured_stages(recording, options.runs)
+    stages, counts, audio_s = measured_stages(recording, options.runs)
     text = f"""The machine, at most:
 
 {machine_table(all_limits)}
@@ -145,8 +129,7 @@ The model, batches of {options.batch}, {THREADS} threads:
 
 {work_table(works, all_limits[-1])}
 
-{pathlib.Path(recording).name}, {audio_s:.0f} s: {counts['windows']} windows, {counts['tokens']} tokens\
-{' (estimated)' if estimated else ''}; medians of {options.runs} runs with {THREADS} threads.
+{pathlib.Path(recording).name}, {audio_s:.0f} s: {counts['windows']} windows, {counts['tokens']} tokens; medians of {options.runs} runs with {THREADS} threads.
 
 {shares_table(works, all_limits[-1], stages, counts, audio_s)}"""
     print(text)

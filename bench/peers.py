@@ -27,8 +27,6 @@ def conclude(names=None):
     """Prints the goals, and answers with those that were missed."""
     text, missed = report.goals_table(report.results(), names)
     print(f"\nThe goals; a ratio's is missed when all of its 95 % interval (order statistics) lies past it.\n\n{text}")
-    if len(contenders.same_presets()) > 1:
-        print(f"\nThis Hansard has no presets: {', '.join(contenders.same_presets())} are the same.")
     return missed
 
 
