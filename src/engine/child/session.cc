@@ -35,9 +35,10 @@ namespace bj = json::bj;
 // Names program, libraries and arithmetic in what the parent keeps: results of another build are not taken
 // up.
 std::string build_name() {
-  return fmt::format("hansard-engine {} ctranslate2 {} onnxruntime {}{}", HANSARD_VERSION,
+  const kernels::Set* set = kernels::best();
+  return fmt::format("hansard-engine {} ctranslate2 {} onnxruntime {} kernels {}", HANSARD_VERSION,
                      HANSARD_CTRANSLATE2_VERSION, HANSARD_ONNXRUNTIME_VERSION,
-                     kernels::supported() ? " kernels 1" : "");
+                     set != nullptr ? set->instructions() : "none");
 }
 
 // Progress is sent at most so often; a call of the model may report much more.

@@ -1,8 +1,10 @@
 // Each kernel against the same in plain float.
 #include "engine/child/kernels/kernels.h"
 
+#include <algorithm>
 #include <cmath>
 #include <random>
+#include <string_view>
 #include <vector>
 
 #include <gtest/gtest.h>
@@ -10,15 +12,16 @@
 #include "engine/child/kernels/buffer.h"
 
 namespace hansard::engine::kernels {
+
+const Set& avx_vnni_in_avx512();  // of avx_vnni_for_tests.cc
+
 namespace {
 
 using Matrix = std::vector<float>;  // row-major
 
-class Kernels : public testing::Test {
+class Kernels : public testing::TestWithParam<const Set*> {
  protected:
-  void SetUp() override {
-    if (!supported()) GTEST_SKIP() << "this processor has no AVX-512 VNNI";
-  }
+  const Set& cpu_ = *GetParam();
 
   Matrix random(int rows, int columns, float scale = 1) {
     std::normal_distribution<float> values(0, scale);
@@ -59,7 +62,7 @@ double relative_error(const Matrix& found, const Matrix& expected) {
 }
 
 struct Packed {
-  Packed(const Matrix& rows, const Matrix& bias, int outputs, int inputs)
+  Packed(const Set& cpu, const Matrix& rows, const Matrix& bias, int outputs, int inputs)
       : values(static_cast<size_t>(padded(outputs, kPanel) * inputs)),
         scales(static_cast<size_t>(padded(outputs, kPanel))),
         biases(scales.size()),
@@ -67,7 +70,7 @@ struct Packed {
     std::fill_n(biases.data(), biases.size(), 0.0F);
     std::copy(bias.begin(), bias.end(), biases.data());
     for (int first = 0; first < outputs; first += kPanel) {
-      pack(rows.data() + first * inputs, first, std::min(kPanel, outputs - first), weights);
+      cpu.pack(rows.data() + first * inputs, first, std::min(kPanel, outputs - first), weights);
     }
   }
   Buffer<uint8_t> values;
@@ -77,11 +80,11 @@ struct Packed {
 
 struct Quantized {
   Quantized(int count, int columns)
-      : values(static_cast<size_t>(count * columns)),
+      : values(static_cast<size_t>(count * columns * kInputBytes)),
         scales(static_cast<size_t>(count)),
         sums(scales.size()),
         rows{values.data(), scales.data(), sums.data(), columns} {}
-  Buffer<int8_t> values;
+  Buffer<uint8_t> values;
   Buffer<float> scales;
   Buffer<int32_t> sums;
   Rows rows;
@@ -91,25 +94,25 @@ double gelu(double x) {
   return x * (1 + std::erf(x / std::sqrt(2.0))) / 2;
 }
 
-TEST_F(Kernels, ProductsOfEachCountOfRowsAreRight) {
+TEST_P(Kernels, ProductsOfEachCountOfRowsAreRight) {
   constexpr int kInputs = 192;
   constexpr int kOutputs = 75;
   const Matrix weights = random(kOutputs, kInputs);
   const Matrix bias = random(1, kOutputs, 10);
-  const Packed packed(weights, bias, kOutputs, kInputs);
+  const Packed packed(cpu_, weights, bias, kOutputs, kInputs);
   for (int rows = 1; rows <= 2 * kTileRows + 1; ++rows) {
     const Matrix in = random(rows, kInputs, 3);
     const Quantized quantized(rows, kInputs);
-    quantize(in.data(), rows, quantized.rows);
+    cpu_.quantize(in.data(), rows, quantized.rows);
     Matrix expected = product(in, weights, rows, kOutputs, kInputs);
     for (size_t i = 0; i < expected.size(); ++i) expected[i] += bias[i % kOutputs];
     Matrix found(expected.size(), 1.0F);
-    multiply(quantized.rows, rows, packed.weights, 0, kOutputs, found.data(), kOutputs, Then::store);
+    cpu_.multiply(quantized.rows, rows, packed.weights, 0, kOutputs, found.data(), kOutputs, Then::store);
     EXPECT_LT(relative_error(found, expected), 0.02) << rows;
     const Matrix once = found;
-    multiply(quantized.rows, rows, packed.weights, 0, kOutputs, found.data(), kOutputs, Then::add);
+    cpu_.multiply(quantized.rows, rows, packed.weights, 0, kOutputs, found.data(), kOutputs, Then::add);
     for (size_t i = 0; i < found.size(); ++i) EXPECT_FLOAT_EQ(found[i], 2 * once[i]);
-    multiply(quantized.rows, rows, packed.weights, 0, kOutputs, found.data(), kOutputs, Then::gelu);
+    cpu_.multiply(quantized.rows, rows, packed.weights, 0, kOutputs, found.data(), kOutputs, Then::gelu);
     for (size_t i = 0; i < found.size(); ++i) {
       EXPECT_NEAR(found[i], gelu(static_cast<double>(once[i])),
                   1e-4 * (1 + std::abs(static_cast<double>(once[i]))));
@@ -117,30 +120,30 @@ TEST_F(Kernels, ProductsOfEachCountOfRowsAreRight) {
   }
 }
 
-TEST_F(Kernels, ARowComesOutTheSameWhateverIsBesideIt) {
+TEST_P(Kernels, ARowComesOutTheSameWhateverIsBesideIt) {
   constexpr int kInputs = 128;
   constexpr int kOutputs = 64;
-  const Packed packed(random(kOutputs, kInputs), {}, kOutputs, kInputs);
+  const Packed packed(cpu_, random(kOutputs, kInputs), {}, kOutputs, kInputs);
   const Matrix in = random(13, kInputs);
   const Quantized all(13, kInputs);
-  quantize(in.data(), 13, all.rows);
+  cpu_.quantize(in.data(), 13, all.rows);
   Matrix together(13 * kOutputs);
-  multiply(all.rows, 13, packed.weights, 0, kOutputs, together.data(), kOutputs, Then::store);
+  cpu_.multiply(all.rows, 13, packed.weights, 0, kOutputs, together.data(), kOutputs, Then::store);
   for (int row = 0; row < 13; ++row) {
     const Quantized one(1, kInputs);
-    quantize(in.data() + row * kInputs, 1, one.rows);
+    cpu_.quantize(in.data() + row * kInputs, 1, one.rows);
     Matrix alone(kOutputs);
-    multiply(one.rows, 1, packed.weights, 0, kOutputs, alone.data(), kOutputs, Then::store);
+    cpu_.multiply(one.rows, 1, packed.weights, 0, kOutputs, alone.data(), kOutputs, Then::store);
     EXPECT_TRUE(std::equal(alone.begin(), alone.end(), together.begin() + row * kOutputs)) << row;
   }
 }
 
-TEST_F(Kernels, WeightsComeBackAsTheyWereButForTheirSteps) {
+TEST_P(Kernels, WeightsComeBackAsTheyWereButForTheirSteps) {
   const Matrix weights = random(40, 64);
-  const Packed packed(weights, {}, 40, 64);
+  const Packed packed(cpu_, weights, {}, 40, 64);
   Matrix back(64);
   for (int output : {0, 31, 32, 39}) {
-    unpack(packed.weights, output, back.data());
+    cpu_.unpack(packed.weights, output, back.data());
     for (size_t i = 0; i < back.size(); ++i) {
       EXPECT_NEAR(back[i], weights[static_cast<size_t>(output) * 64 + i],
                   packed.scales[static_cast<size_t>(output)]);
@@ -148,7 +151,7 @@ TEST_F(Kernels, WeightsComeBackAsTheyWereButForTheirSteps) {
   }
 }
 
-TEST_F(Kernels, ConvolutionsReadRowsThatOverlap) {
+TEST_P(Kernels, ConvolutionsReadRowsThatOverlap) {
   constexpr int kInputs = 48;
   constexpr int kOutputs = 50;
   constexpr int kStride = 16;
@@ -160,7 +163,7 @@ TEST_F(Kernels, ConvolutionsReadRowsThatOverlap) {
   std::fill_n(bias.data(), bias.size(), 0.5F);
   FloatWeights packed{values.data(), bias.data(), kOutputs, kInputs};
   for (int first = 0; first < kOutputs; first += kPanel) {
-    pack(weights.data() + first * kInputs, first, std::min(kPanel, kOutputs - first), packed);
+    cpu_.pack(weights.data() + first * kInputs, first, std::min(kPanel, kOutputs - first), packed);
   }
   Matrix rows;
   for (int i = 0; i < kRows; ++i)
@@ -168,17 +171,23 @@ TEST_F(Kernels, ConvolutionsReadRowsThatOverlap) {
   Matrix expected = product(rows, weights, kRows, kOutputs, kInputs);
   for (float& value : expected) value += 0.5F;
   Matrix found(expected.size());
-  multiply(sound.data(), kStride, kRows, packed, found.data(), kOutputs, Then::store);
+  cpu_.multiply(sound.data(), kStride, kRows, packed, found.data(), kOutputs, Then::store);
   EXPECT_LT(relative_error(found, expected), 1e-5);
 }
 
-TEST_F(Kernels, RowsAreNormalised) {
+TEST_P(Kernels, RowsAreNormalised) {
   constexpr int kColumns = 96;
   const Matrix in = random(3, kColumns, 5);
   const Matrix gamma = random(1, kColumns);
   const Matrix beta = random(1, kColumns);
+  const Quantized quantized(3, kColumns);
+  cpu_.normalize(in.data(), 3, gamma.data(), beta.data(), quantized.rows);
+  // Read through weights that change nothing.
+  Matrix one(kColumns * kColumns);
+  for (size_t i = 0; i < kColumns; ++i) one[i * kColumns + i] = 1;
+  const Packed unchanged(cpu_, one, {}, kColumns, kColumns);
   Matrix found(in.size());
-  normalize(in.data(), 3, kColumns, gamma.data(), beta.data(), found.data());
+  cpu_.multiply(quantized.rows, 3, unchanged.weights, 0, kColumns, found.data(), kColumns, Then::store);
   for (size_t row = 0; row < 3; ++row) {
     double mean = 0;
     double square = 0;
@@ -188,13 +197,13 @@ TEST_F(Kernels, RowsAreNormalised) {
     for (size_t i = 0; i < kColumns; ++i) {
       const double unit = (static_cast<double>(in[row * kColumns + i]) - mean) / std::sqrt(square + 1e-5);
       EXPECT_NEAR(found[row * kColumns + i],
-                  unit * static_cast<double>(gamma[i]) + static_cast<double>(beta[i]), 1e-4);
+                  unit * static_cast<double>(gamma[i]) + static_cast<double>(beta[i]), quantized.scales[row]);
     }
   }
 }
 
 // Attention with some keys far ahead of the others, and with all alike: where weights are spread thin.
-TEST_F(Kernels, AttentionIsThatOfFloat) {
+TEST_P(Kernels, AttentionIsThatOfFloat) {
   for (const float sharpness : {0.01F, 1.0F, 3.0F}) {
     for (const int count : {1, 5, 32, 250, 1500}) {
       const int rows = count % 11 + 1;
@@ -204,16 +213,16 @@ TEST_F(Kernels, AttentionIsThatOfFloat) {
       for (float& value : values) value += 1;
       const size_t whole = static_cast<size_t>(padded(count, kPanel));
       const Buffer<uint8_t> key_bytes(head_bytes(count));
-      const Buffer<int8_t> value_bytes(head_bytes(count));
+      const Buffer<uint8_t> value_bytes(head_bytes(count));
       const Buffer<float> key_scales(whole), value_scales(kHeadSize), scores(whole * kTileRows);
       const Buffer<uint8_t> weights(2 * whole * kTileRows);
       const Keys packed_keys{key_bytes.data(), key_scales.data()};
       const Values packed_values{value_bytes.data(), value_scales.data()};
-      pack(keys.data(), kHeadSize, count, packed_keys);
-      pack(values.data(), kHeadSize, count, packed_values);
+      cpu_.pack(keys.data(), kHeadSize, count, packed_keys);
+      cpu_.pack(values.data(), kHeadSize, count, packed_values);
       Matrix found(queries.size());
-      attend(queries.data(), kHeadSize, rows, packed_keys, packed_values, count,
-             {scores.data(), weights.data()}, found.data(), kHeadSize);
+      cpu_.attend(queries.data(), kHeadSize, rows, packed_keys, packed_values, count,
+                  {scores.data(), weights.data()}, found.data(), kHeadSize);
       Matrix weight = product(queries, keys, rows, count, kHeadSize);
       for (int row = 0; row < rows; ++row) {
         float* of_row = weight.data() + row * count;
@@ -222,7 +231,7 @@ TEST_F(Kernels, AttentionIsThatOfFloat) {
           EXPECT_NEAR(scores[static_cast<size_t>(row) * whole + static_cast<size_t>(i)], of_row[i],
                       0.05 * (1 + sharpness));
         }
-        softmax(of_row, count);
+        cpu_.softmax(of_row, count);
       }
       Matrix transposed(values.size());
       for (int i = 0; i < count; ++i) {
@@ -239,7 +248,7 @@ TEST_F(Kernels, AttentionIsThatOfFloat) {
         value_rows.push_back(values.data() + i * kHeadSize);
       }
       Matrix exact(kHeadSize);
-      attend(queries.data(), 1, key_rows.data(), value_rows.data(), count, scores.data(), exact.data());
+      cpu_.attend(queries.data(), 1, key_rows.data(), value_rows.data(), count, scores.data(), exact.data());
       EXPECT_LT(relative_error(exact, product(Matrix(weight.begin(), weight.begin() + count), transposed, 1,
                                               kHeadSize, count)),
                 1e-4);
@@ -247,33 +256,46 @@ TEST_F(Kernels, AttentionIsThatOfFloat) {
   }
 }
 
-TEST_F(Kernels, VectorsAreSummedAndSearchedToTheirLastNumber) {
+TEST_P(Kernels, VectorsAreSummedAndSearchedToTheirLastNumber) {
   for (const int count : {1, 15, 16, 17, 1000}) {
     Matrix values = random(1, count, 4);
     double sum = 0;
     for (const float value : values) sum += std::exp(static_cast<double>(value));
-    EXPECT_NEAR(log_sum_exp(values.data(), count), std::log(sum), 1e-4);
+    EXPECT_NEAR(cpu_.log_sum_exp(values.data(), count), std::log(sum), 1e-4);
     const auto most = std::max_element(values.begin(), values.end());
-    EXPECT_EQ(largest(values.data(), count).index, most - values.begin());
-    EXPECT_EQ(largest(values.data(), count).value, *most);
+    EXPECT_EQ(cpu_.largest(values.data(), count).index, most - values.begin());
+    EXPECT_EQ(cpu_.largest(values.data(), count).value, *most);
     const Matrix before = values;
-    softmax(values.data(), count);
+    cpu_.softmax(values.data(), count);
     for (size_t i = 0; i < values.size(); ++i) {
       EXPECT_NEAR(values[i], std::exp(static_cast<double>(before[i])) / sum, 1e-5);
     }
   }
   const Matrix equal(40, 2.0F);
-  EXPECT_EQ(largest(equal.data(), 40).index, 0);
+  EXPECT_EQ(cpu_.largest(equal.data(), 40).index, 0);
 }
 
-TEST_F(Kernels, HalvesAreNearTheirNumbers) {
+TEST_P(Kernels, HalvesAreNearTheirNumbers) {
   const Matrix values = random(1, 37, 100);
   std::vector<uint16_t> halves(values.size());
-  narrow(values.data(), values.size(), halves.data());
+  cpu_.narrow(values.data(), values.size(), halves.data());
   Matrix back(values.size());
-  widen(halves.data(), halves.size(), back.data());
+  cpu_.widen(halves.data(), halves.size(), back.data());
   for (size_t i = 0; i < values.size(); ++i) EXPECT_NEAR(back[i], values[i], std::abs(values[i]) * 0x1p-11F);
 }
+
+// None where the processor has nothing that there are kernels for.
+GTEST_ALLOW_UNINSTANTIATED_PARAMETERIZED_TEST(Kernels);
+std::vector<const Set*> all_sets() {
+  std::vector<const Set*> all(sets().begin(), sets().end());
+#if defined(__x86_64__)
+  const auto is_avx512 = [](const Set* set) { return std::string_view(set->instructions()) == "AVX512"; };
+  if (std::any_of(all.begin(), all.end(), is_avx512)) all.push_back(&avx_vnni_in_avx512());
+#endif
+  return all;
+}
+INSTANTIATE_TEST_SUITE_P(By, Kernels, testing::ValuesIn(all_sets()),
+                         [](const auto& info) { return info.param->instructions(); });
 
 }  // namespace
 }  // namespace hansard::engine::kernels

@@ -48,12 +48,12 @@ void add_medians(const float* row, int count, std::vector<float>& mirrored, floa
 }
 
 // Rows of one head: softmax of each, then each column to a mean of 0 and a deviation of 1.
-void normalize(std::vector<float>& weights, int rows, int columns) {
+void normalize(const kernels::Set& cpu, std::vector<float>& weights, int rows, int columns) {
   std::vector<float> means(static_cast<size_t>(columns));
   std::vector<float> squares(static_cast<size_t>(columns));
   for (int r = 0; r < rows; ++r) {
     float* row = weights.data() + static_cast<ptrdiff_t>(r) * columns;
-    kernels::softmax(row, columns);
+    cpu.softmax(row, columns);
     for (size_t i = 0; i < means.size(); ++i) means[i] += row[i];
   }
   for (float& mean : means) mean /= static_cast<float>(rows);
@@ -116,7 +116,7 @@ std::vector<int> cheapest_way(const std::vector<float>& costs, int rows, int col
   return first;
 }
 
-std::vector<int> first_positions(const Attention& attention, int positions) {
+std::vector<int> first_positions(const kernels::Set& cpu, const Attention& attention, int positions) {
   const int columns = std::clamp(positions, 1, attention.positions);
   const int rows = static_cast<int>(attention.rows.size());
   const int text_rows = rows - attention.first_text;
@@ -127,10 +127,9 @@ std::vector<int> first_positions(const Attention& attention, int positions) {
     for (int r = 0; r < rows; ++r) {
       const uint16_t* scores =
           attention.rows[static_cast<size_t>(r)].data() + static_cast<ptrdiff_t>(head) * attention.positions;
-      kernels::widen(scores, static_cast<size_t>(columns),
-                     weights.data() + static_cast<ptrdiff_t>(r) * columns);
+      cpu.widen(scores, static_cast<size_t>(columns), weights.data() + static_cast<ptrdiff_t>(r) * columns);
     }
-    normalize(weights, rows, columns);
+    normalize(cpu, weights, rows, columns);
     for (int r = 0; r < text_rows; ++r) {
       add_medians(weights.data() + static_cast<ptrdiff_t>(r + attention.first_text) * columns, columns,
                   mirrored, sums.data() + static_cast<ptrdiff_t>(r) * columns);

@@ -6,6 +6,8 @@
 #include <cstdint>
 #include <vector>
 
+#include "engine/child/kernels/kernels.h"
+
 namespace hansard::engine::whisper {
 
 // What the decoder saw while it wrote a window's text: kept by the decoding, read once the text is accepted.
@@ -21,7 +23,7 @@ struct Attention {
 
 // Of each text token and of what comes after the last, the position where the way enters it; `positions` of
 // the window are looked at, from the first. One number more than there are text tokens.
-std::vector<int> first_positions(const Attention& attention, int positions);
+std::vector<int> first_positions(const kernels::Set& cpu, const Attention& attention, int positions);
 
 // The way through costs[rows][columns] from the first to the last corner that has the least sum; of each row,
 // its first column. Exposed for its test.

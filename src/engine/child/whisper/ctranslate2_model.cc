@@ -1,5 +1,5 @@
-// Whisper on CTranslate2: for GPUs, for other compute types than int8, and for processors without AVX-512
-// VNNI. CTranslate2 seeds its generator once per thread, so nothing here samples.
+// Whisper on CTranslate2: for GPUs, for other compute types than int8, and for processors without AVX2.
+// CTranslate2 seeds its generator once per thread, so nothing here samples.
 #include "engine/child/whisper/model.h"
 
 #include <sys/stat.h>

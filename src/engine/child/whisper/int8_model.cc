@@ -105,7 +105,7 @@ class Int8Model final : public Model {
         const Attention& attention = *windows[i].hypothesis->attention;
         if (attention.probabilities.empty()) return;
         const double positions = std::ceil(windows[i].seconds / strategy::kAlignmentSeconds);
-        times[i] = token_times(first_positions(attention, static_cast<int>(positions)),
+        times[i] = token_times(first_positions(network_->cpu(), attention, static_cast<int>(positions)),
                                attention.probabilities, windows[i].seconds);
       });
       return times;
@@ -130,7 +130,7 @@ class Int8Model final : public Model {
   Languages languages(const float* logits) const {
     std::vector<float> probabilities;
     for (const auto& [code, token] : languages_) probabilities.push_back(logits[token]);
-    kernels::softmax(probabilities.data(), static_cast<int>(probabilities.size()));
+    network_->cpu().softmax(probabilities.data(), static_cast<int>(probabilities.size()));
     Languages result;
     for (size_t i = 0; i < languages_.size(); ++i) result.emplace_back(languages_[i].first, probabilities[i]);
     std::stable_sort(result.begin(), result.end(),
@@ -181,7 +181,7 @@ Result<std::vector<std::pair<int, int>>> alignment_heads(const bj::object& confi
 }  // namespace
 
 Result<std::unique_ptr<Model>> load_with_kernels(const ModelFiles& files, const Tokenizer& tokenizer,
-                                                 int threads) {
+                                                 int threads, const kernels::Set& cpu) {
   const WeightsFile weights = TRY(WeightsFile::open(files.fd("model.bin")));
   if (!Network::can_load(weights)) return std::unique_ptr<Model>();
   Result<bj::object> config = json::parse_object(TRY(files.read("config.json")));
@@ -207,7 +207,7 @@ Result<std::unique_ptr<Model>> load_with_kernels(const ModelFiles& files, const 
     if (token && tokens.vocabulary >= kMultilingualVocabulary) languages.emplace_back(language.code, *token);
   }
   std::unique_ptr<Network> network =
-      TRY(TRY(guarded("loading", [&] { return Network::load(weights, heads, threads); })));
+      TRY(TRY(guarded("loading", [&] { return Network::load(weights, heads, threads, cpu); })));
   return std::make_unique<Int8Model>(std::move(network), std::move(tokens), std::move(languages), threads);
 }
 

@@ -6,7 +6,6 @@
 
 #include <fmt/format.h>
 
-#include "engine/child/kernels/kernels.h"
 #include "engine/child/whisper/strategy.h"
 
 namespace hansard::engine::whisper {
@@ -17,8 +16,9 @@ Result<std::unique_ptr<Model>> Model::load(const ModelFiles& files, const Tokeni
     if (files.fd(name) >= 0) continue;
     return fail(ErrorCode::model_corrupt, fmt::format("The model {} has no file {}.", files.id, name));
   }
-  if (device == Device::cpu && compute_type == ComputeType::int8 && kernels::supported()) {
-    std::unique_ptr<Model> model = TRY(load_with_kernels(files, tokenizer, threads));
+  const kernels::Set* set = kernels::best();
+  if (device == Device::cpu && compute_type == ComputeType::int8 && set != nullptr) {
+    std::unique_ptr<Model> model = TRY(load_with_kernels(files, tokenizer, threads, *set));
     if (model != nullptr) return model;
   }
   return load_with_ctranslate2(files, device, compute_type, threads);

@@ -8,6 +8,7 @@
 #include <utility>
 #include <vector>
 
+#include "engine/child/kernels/kernels.h"
 #include "engine/child/whisper/hypothesis.h"
 #include "engine/child/whisper/tokenizer.h"
 #include "engine/child/whisper/words.h"
@@ -43,7 +44,7 @@ struct ModelMemory {
 // One call at a time. Errors of all calls: out_of_memory, internal.
 class Model {
  public:
-  // `threads` and `device` are resolved. In int8 on a processor with AVX-512 VNNI by our own kernels
+  // `threads` and `device` are resolved. In int8 on a processor with AVX2 or more by our own kernels
   // (network.h), else by CTranslate2. `tokenizer` must outlive it. Errors: model_corrupt, model_unavailable
   // (not a Whisper model), out_of_memory.
   static Result<std::unique_ptr<Model>> load(const ModelFiles& files, const Tokenizer& tokenizer,
@@ -94,12 +95,12 @@ class Model {
   Effort effort_;
 };
 
-// The two, each where the other is not wanted: tests compare them. The second ends the process on a processor
-// that kernels::supported() refuses; it gives nothing for models that are not made as the kernels are.
+// The two, each where the other is not wanted: tests compare them. The second gives nothing for models that
+// are not made as the kernels are.
 Result<std::unique_ptr<Model>> load_with_ctranslate2(const ModelFiles& files, Device device,
                                                      ComputeType compute_type, int threads);
 Result<std::unique_ptr<Model>> load_with_kernels(const ModelFiles& files, const Tokenizer& tokenizer,
-                                                 int threads);
+                                                 int threads, const kernels::Set& cpu);
 
 // What one of them made of `seconds` of a window: the position of the encoder where each token begins, and
 // one for the end of the text; and each token's probability.

@@ -58,7 +58,7 @@ struct DecoderLayer {
 // Reads tensors by name; the first error is kept, and what comes after it is empty.
 class Reader {
  public:
-  explicit Reader(const WeightsFile& file) : file_(file) {}
+  Reader(const WeightsFile& file, const kernels::Set& cpu) : file_(file), cpu_(cpu) {}
 
   Result<void> done() const { return error_; }
 
@@ -88,7 +88,7 @@ class Reader {
       const int count = std::min(kPanel, outputs - first);
       error_ =
           file_.read_rows(name + "/weight", first, inputs, std::span(panel).first(square(count, inputs)));
-      if (error_) kernels::pack(panel.data(), first, count, linear.weights);
+      if (error_) cpu_.pack(panel.data(), first, count, linear.weights);
     }
     return linear;
   }
@@ -112,8 +112,7 @@ class Reader {
     made.weights = {made.values.data(), made.bias.data(), outputs, inputs};
     read_bias(name, outputs, made.bias);
     for (int first = 0; !rows.empty() && first < outputs; first += kPanel) {
-      kernels::pack(rows.data() + square(first, inputs), first, std::min(kPanel, outputs - first),
-                    made.weights);
+      cpu_.pack(rows.data() + square(first, inputs), first, std::min(kPanel, outputs - first), made.weights);
     }
     return made;
   }
@@ -127,6 +126,7 @@ class Reader {
   }
 
   const WeightsFile& file_;
+  const kernels::Set& cpu_;
   Result<void> error_;
 };
 
@@ -168,7 +168,7 @@ int layers(const WeightsFile& file, std::string_view side) {
 
 // A quantized matrix of `rows` in the room.
 kernels::Rows quantized(Room& room, int rows, int columns) {
-  room.bytes.need(square(rows, columns));
+  room.bytes.need(square(rows, columns) * kernels::kInputBytes);
   room.scales.need(static_cast<size_t>(rows));
   room.sums.need(static_cast<size_t>(rows));
   return {room.bytes.data(), room.scales.data(), room.sums.data(), columns};
@@ -179,10 +179,6 @@ kernels::AttentionRoom attention_room(Room& room, int positions) {
   room.scores.need(size);
   room.weights.need(2 * size);
   return {room.scores.data(), room.weights.data()};
-}
-
-void multiply(const kernels::Rows& in, int rows, const Linear& linear, float* out, Then then) {
-  kernels::multiply(in, rows, linear.weights, 0, linear.weights.outputs, out, linear.weights.outputs, then);
 }
 
 }  // namespace
@@ -236,6 +232,9 @@ uint16_t* SelfCache::scores(int position, int slot) {
 // ---- the network
 
 struct Network::State {
+  explicit State(const kernels::Set& set) : cpu(set) {}
+
+  const kernels::Set& cpu;
   NetworkSize size;
   std::vector<std::pair<int, int>> alignment_heads;
   Convolution first, second;
@@ -247,6 +246,9 @@ struct Network::State {
   std::vector<DecoderLayer> decoder;
   Norm decoder_norm;
 
+  void multiply(const kernels::Rows& in, int rows, const Linear& linear, float* out, Then then) const {
+    cpu.multiply(in, rows, linear.weights, 0, linear.weights.outputs, out, linear.weights.outputs, then);
+  }
   void convolve(std::span<const float> features, int frames, std::span<Room> rooms) const;
   void feed_forward(float* rows, int count, const Norm& norm, const Linear& up, const Linear& down,
                     Room& room) const;
@@ -258,6 +260,9 @@ Network::Network(std::unique_ptr<State> state) : state_(std::move(state)) {}
 Network::~Network() = default;
 const NetworkSize& Network::size() const {
   return state_->size;
+}
+const kernels::Set& Network::cpu() const {
+  return state_->cpu;
 }
 int Network::alignment_heads() const {
   return static_cast<int>(state_->alignment_heads.size());
@@ -285,9 +290,9 @@ bool Network::can_load(const WeightsFile& weights) {
 }
 
 Result<std::unique_ptr<Network>> Network::load(const WeightsFile& weights,
-                                               std::vector<std::pair<int, int>> alignment_heads,
-                                               int threads) {
-  auto state = std::make_unique<State>();
+                                               std::vector<std::pair<int, int>> alignment_heads, int threads,
+                                               const kernels::Set& cpu) {
+  auto state = std::make_unique<State>(cpu);
   State& s = *state;
   s.size = size_of(weights);
   for (const auto& [layer, head] : alignment_heads) {
@@ -301,7 +306,7 @@ Result<std::unique_ptr<Network>> Network::load(const WeightsFile& weights,
   const int pieces = 2 + s.size.encoder_layers + s.size.decoder_layers;
   std::vector<Result<void>> done(static_cast<size_t>(pieces));
   in_parallel(pieces, threads, [&](int piece, int) {
-    Reader reader(weights);
+    Reader reader(weights, cpu);
     if (piece == 0) {
       s.vocabulary = reader.linear("decoder/embeddings", s.size.vocabulary, s.size.width);
     } else if (piece == 1) {
@@ -352,8 +357,8 @@ void Network::State::convolve(std::span<const float> features, int frames, std::
   const auto blocks = [](int rows) { return (rows + kBlockRows - 1) / kBlockRows; };
   in_parallel(blocks(frames), threads, [&](int block, int) {
     const int begin = block * kBlockRows;
-    kernels::multiply(input + square(begin, size.bands), size.bands, std::min(kBlockRows, frames - begin),
-                      first.weights, between + square(begin + 1, width), width, Then::gelu);
+    cpu.multiply(input + square(begin, size.bands), size.bands, std::min(kBlockRows, frames - begin),
+                 first.weights, between + square(begin + 1, width), width, Then::gelu);
   });
   room.stream.need(square(positions, width));
   float* stream = room.stream.data();
@@ -361,8 +366,7 @@ void Network::State::convolve(std::span<const float> features, int frames, std::
     const int begin = block * kBlockRows;
     const int count = std::min(kBlockRows, positions - begin);
     float* to = stream + square(begin, width);
-    kernels::multiply(between + square(2 * begin, width), 2 * width, count, second.weights, to, width,
-                      Then::gelu);
+    cpu.multiply(between + square(2 * begin, width), 2 * width, count, second.weights, to, width, Then::gelu);
     const float* places = encoder_positions.data() + square(begin, width);
     for (size_t i = 0; i < square(count, width); ++i) to[i] += places[i];
   });
@@ -372,11 +376,11 @@ void Network::State::convolve(std::span<const float> features, int frames, std::
 void Network::State::feed_forward(float* rows, int count, const Norm& norm, const Linear& up,
                                   const Linear& down, Room& room) const {
   kernels::Rows in = quantized(room, count, size.width);
-  kernels::normalize(rows, count, norm.gamma.data(), norm.beta.data(), in);
+  cpu.normalize(rows, count, norm.gamma.data(), norm.beta.data(), in);
   room.inner.need(square(count, size.inner));
   multiply(in, count, up, room.inner.data(), Then::gelu);
   in = quantized(room, count, size.inner);
-  kernels::quantize(room.inner.data(), count, in);
+  cpu.quantize(room.inner.data(), count, in);
   multiply(in, count, down, rows, Then::add);
 }
 
@@ -394,9 +398,9 @@ std::unique_ptr<CrossCache> Network::encode(std::span<const float> features, int
   const int blocks = (positions + kBlockRows - 1) / kBlockRows;
   const auto ask = [&](const EncoderLayer& layer, int begin, int count, Room& room) {
     const kernels::Rows in = quantized(room, count, width);
-    kernels::normalize(stream + square(begin, width), count, layer.attention_norm.gamma.data(),
-                       layer.attention_norm.beta.data(), in);
-    multiply(in, count, layer.in, wide + square(begin, 3 * width), Then::store);
+    s.cpu.normalize(stream + square(begin, width), count, layer.attention_norm.gamma.data(),
+                    layer.attention_norm.beta.data(), in);
+    s.multiply(in, count, layer.in, wide + square(begin, 3 * width), Then::store);
   };
   for (size_t i = 0; i < s.encoder.size(); ++i) {
     const EncoderLayer& layer = s.encoder[i];
@@ -412,15 +416,14 @@ std::unique_ptr<CrossCache> Network::encode(std::span<const float> features, int
       room.head_bytes.need(2 * bytes);
       room.head_scales.need(static_cast<size_t>(padded(positions, kPanel)) + kHeadSize);
       const kernels::Keys k{room.head_bytes.data(), room.head_scales.data() + kHeadSize};
-      const kernels::Values v{reinterpret_cast<int8_t*>(room.head_bytes.data() + bytes),
-                              room.head_scales.data()};
+      const kernels::Values v{room.head_bytes.data() + bytes, room.head_scales.data()};
       const float* of_head = wide + square(head, kHeadSize);
-      kernels::pack(of_head + width, 3 * width, positions, k);
-      kernels::pack(of_head + 2 * width, 3 * width, positions, v);
+      s.cpu.pack(of_head + width, 3 * width, positions, k);
+      s.cpu.pack(of_head + 2 * width, 3 * width, positions, v);
       const kernels::AttentionRoom scratch = attention_room(room, positions);
       for (int row = 0; row < positions; row += kTileRows) {
-        kernels::attend(of_head + square(row, 3 * width), 3 * width, std::min(kTileRows, positions - row), k,
-                        v, positions, scratch, mixed + square(row, width) + square(head, kHeadSize), width);
+        s.cpu.attend(of_head + square(row, 3 * width), 3 * width, std::min(kTileRows, positions - row), k, v,
+                     positions, scratch, mixed + square(row, width) + square(head, kHeadSize), width);
       }
     });
     in_parallel(blocks, threads, [&](int block, int thread) {
@@ -429,24 +432,24 @@ std::unique_ptr<CrossCache> Network::encode(std::span<const float> features, int
       const int count = std::min(kBlockRows, positions - begin);
       float* rows = stream + square(begin, width);
       const kernels::Rows in = quantized(room, count, width);
-      kernels::quantize(mixed + square(begin, width), count, in);
-      multiply(in, count, layer.out, rows, Then::add);
+      s.cpu.quantize(mixed + square(begin, width), count, in);
+      s.multiply(in, count, layer.out, rows, Then::add);
       s.feed_forward(rows, count, layer.inner_norm, layer.up, layer.down, room);
       if (i + 1 < s.encoder.size()) ask(s.encoder[i + 1], begin, count, room);
     });
   }
   // Keys and values for each layer of the decoder.
   const kernels::Rows out = quantized(rooms[0], positions, width);
-  kernels::normalize(stream, positions, s.encoder_norm.gamma.data(), s.encoder_norm.beta.data(), out);
+  s.cpu.normalize(stream, positions, s.encoder_norm.gamma.data(), s.encoder_norm.beta.data(), out);
   auto cross = std::make_unique<CrossCache>(s.size, positions);
   in_parallel(s.size.decoder_layers, threads, [&](int layer, int thread) {
     kernels::Buffer<float>& both = rooms[static_cast<size_t>(thread)].inner;
     both.need(square(positions, 2 * width));
-    multiply(out, positions, s.decoder[static_cast<size_t>(layer)].cross, both.data(), Then::store);
+    s.multiply(out, positions, s.decoder[static_cast<size_t>(layer)].cross, both.data(), Then::store);
     for (int head = 0; head < s.size.heads; ++head) {
       const float* of_head = both.data() + square(head, kHeadSize);
-      kernels::pack(of_head, 2 * width, positions, cross->keys(layer, head));
-      kernels::pack(of_head + width, 2 * width, positions, cross->values(layer, head));
+      s.cpu.pack(of_head, 2 * width, positions, cross->keys(layer, head));
+      s.cpu.pack(of_head + width, 2 * width, positions, cross->values(layer, head));
     }
   });
   return cross;
@@ -476,9 +479,9 @@ void Network::State::self_attention(std::span<const Row> rows, int layer, Room& 
       values.push_back(row.cache->values(layer, position, slot));
     }
     room.scores.need(keys.size());
-    kernels::attend(room.wide.data() + i * static_cast<size_t>(3 * width), size.heads, keys.data(),
-                    values.data(), static_cast<int>(keys.size()), room.scores.data(),
-                    room.mixed.data() + i * static_cast<size_t>(width));
+    cpu.attend(room.wide.data() + i * static_cast<size_t>(3 * width), size.heads, keys.data(), values.data(),
+               static_cast<int>(keys.size()), room.scores.data(),
+               room.mixed.data() + i * static_cast<size_t>(width));
   }
 }
 
@@ -493,15 +496,15 @@ void Network::State::cross_attention(std::span<const Row> rows, int layer, Room&
     const kernels::AttentionRoom scratch = attention_room(room, positions);
     for (int head = 0; head < size.heads; ++head) {
       const size_t at = begin * static_cast<size_t>(width) + square(head, kHeadSize);
-      kernels::attend(room.wide.data() + at, width, static_cast<int>(end - begin), cross.keys(layer, head),
-                      cross.values(layer, head), positions, scratch, room.mixed.data() + at, width);
+      cpu.attend(room.wide.data() + at, width, static_cast<int>(end - begin), cross.keys(layer, head),
+                 cross.values(layer, head), positions, scratch, room.mixed.data() + at, width);
       const auto found = std::find(alignment_heads.begin(), alignment_heads.end(), std::pair(layer, head));
       if (found == alignment_heads.end()) continue;
       for (size_t i = begin; i < end; ++i) {
         uint16_t* kept = rows[i].cache->scores(rows[i].position, rows[i].hypothesis) +
                          square(found - alignment_heads.begin(), positions);
-        kernels::narrow(scratch.scores + (i - begin) * static_cast<size_t>(padded(positions, kPanel)),
-                        static_cast<size_t>(positions), kept);
+        cpu.narrow(scratch.scores + (i - begin) * static_cast<size_t>(padded(positions, kPanel)),
+                   static_cast<size_t>(positions), kept);
       }
     }
     begin = end;
@@ -518,23 +521,23 @@ float* Network::decode(std::span<const Row> rows, Room& room) const {
   float* stream = room.stream.data();
   for (size_t i = 0; i < rows.size(); ++i) {
     float* row = stream + i * static_cast<size_t>(width);
-    kernels::unpack(s.vocabulary.weights, rows[i].token, row);
+    s.cpu.unpack(s.vocabulary.weights, rows[i].token, row);
     const float* place = s.decoder_positions.data() + square(rows[i].position, width);
     for (int k = 0; k < width; ++k) row[k] += place[k];
   }
   for (int i = 0; i < s.size.decoder_layers; ++i) {
     const DecoderLayer& layer = s.decoder[static_cast<size_t>(i)];
     kernels::Rows in = quantized(room, count, width);
-    kernels::normalize(stream, count, layer.self_norm.gamma.data(), layer.self_norm.beta.data(), in);
-    multiply(in, count, layer.in, room.wide.data(), Then::store);
+    s.cpu.normalize(stream, count, layer.self_norm.gamma.data(), layer.self_norm.beta.data(), in);
+    s.multiply(in, count, layer.in, room.wide.data(), Then::store);
     s.self_attention(rows, i, room);
-    kernels::quantize(room.mixed.data(), count, in);
-    multiply(in, count, layer.out, stream, Then::add);
-    kernels::normalize(stream, count, layer.cross_norm.gamma.data(), layer.cross_norm.beta.data(), in);
-    multiply(in, count, layer.query, room.wide.data(), Then::store);
+    s.cpu.quantize(room.mixed.data(), count, in);
+    s.multiply(in, count, layer.out, stream, Then::add);
+    s.cpu.normalize(stream, count, layer.cross_norm.gamma.data(), layer.cross_norm.beta.data(), in);
+    s.multiply(in, count, layer.query, room.wide.data(), Then::store);
     s.cross_attention(rows, i, room);
-    kernels::quantize(room.mixed.data(), count, in);
-    multiply(in, count, layer.cross_out, stream, Then::add);
+    s.cpu.quantize(room.mixed.data(), count, in);
+    s.multiply(in, count, layer.cross_out, stream, Then::add);
     s.feed_forward(stream, count, layer.inner_norm, layer.up, layer.down, room);
   }
   int wanted = 0;
@@ -543,10 +546,10 @@ float* Network::decode(std::span<const Row> rows, Room& room) const {
     std::copy_n(stream + i * static_cast<size_t>(width), width, room.mixed.data() + square(wanted++, width));
   }
   const kernels::Rows in = quantized(room, wanted, width);
-  kernels::normalize(room.mixed.data(), wanted, s.decoder_norm.gamma.data(), s.decoder_norm.beta.data(), in);
+  s.cpu.normalize(room.mixed.data(), wanted, s.decoder_norm.gamma.data(), s.decoder_norm.beta.data(), in);
   room.logits.need(square(wanted, stride()));
-  kernels::multiply(in, wanted, s.vocabulary.weights, 0, s.size.vocabulary, room.logits.data(), stride(),
-                    Then::store);
+  s.cpu.multiply(in, wanted, s.vocabulary.weights, 0, s.size.vocabulary, room.logits.data(), stride(),
+                 Then::store);
   return room.logits.data();
 }
 

@@ -47,7 +47,7 @@ class CrossCache {
   int heads_;
   kernels::Buffer<uint8_t> keys_;
   kernels::Buffer<float> key_scales_;
-  kernels::Buffer<int8_t> values_;
+  kernels::Buffer<uint8_t> values_;
   kernels::Buffer<float> value_scales_;
 };
 
@@ -111,7 +111,7 @@ struct Room {
   kernels::Buffer<uint8_t> weights;     // of attention
   kernels::Buffer<uint8_t> head_bytes;  // keys and values of one head
   kernels::Buffer<float> head_scales;
-  kernels::Buffer<int8_t> bytes;  // a quantized matrix, its scales and sums
+  kernels::Buffer<uint8_t> bytes;  // a quantized matrix, its scales and sums
   kernels::Buffer<float> scales;
   kernels::Buffer<int32_t> sums;
 };
@@ -121,13 +121,15 @@ class Network {
   static NetworkSize size_of(const WeightsFile& weights);
   // The model has the shapes that the kernels are made for.
   static bool can_load(const WeightsFile& weights);
-  // Reads, packs and quantizes the weights on `threads` threads. `alignment_heads` are (layer, head). Errors:
-  // model_corrupt.
+  // Reads, packs and quantizes the weights on `threads` threads, as `cpu` takes them. `alignment_heads` are
+  // (layer, head). Errors: model_corrupt.
   static Result<std::unique_ptr<Network>> load(const WeightsFile& weights,
-                                               std::vector<std::pair<int, int>> alignment_heads, int threads);
+                                               std::vector<std::pair<int, int>> alignment_heads, int threads,
+                                               const kernels::Set& cpu);
   ~Network();
 
   const NetworkSize& size() const;
+  const kernels::Set& cpu() const;
   // Heads whose attention follows the speech.
   int alignment_heads() const;
 

@@ -50,7 +50,7 @@ class Searcher {
         Text& text = texts[open[k]];
         float* row = row_of(logits, k);
         const Sums sums = prepare(row, text.line);
-        const kernels::Largest best = kernels::largest(row, tokens_.vocabulary);
+        const kernels::Largest best = network_.cpu().largest(row, tokens_.vocabulary);
         text.line.log_probability += static_cast<double>(best.value - sums.all);
         if (best.index == tokens_.end_of_text) continue;
         say(text.line, best.index, probability(best.value, sums));
@@ -148,8 +148,8 @@ class Searcher {
     for (size_t i = 0; i < texts.size(); ++i) {
       float* start = row_of(logits, i * each);
       if (tokens_.no_speech >= 0) {
-        texts[i].no_speech = std::exp(
-            static_cast<double>(start[tokens_.no_speech] - kernels::log_sum_exp(start, tokens_.vocabulary)));
+        texts[i].no_speech = std::exp(static_cast<double>(
+            start[tokens_.no_speech] - network_.cpu().log_sum_exp(start, tokens_.vocabulary)));
       }
       std::copy_n(row_of(logits, i * each + each - 1), network_.stride(), row_of(first_.data(), i));
     }
@@ -181,9 +181,9 @@ class Searcher {
     if (line.tokens.empty()) {
       for (const int token : tokens_.suppressed_first) row[token] = kNever;
     }
-    const float text = kernels::log_sum_exp(row, tokens_.end_of_text);
+    const float text = network_.cpu().log_sum_exp(row, tokens_.end_of_text);
     const float rest =
-        kernels::log_sum_exp(row + tokens_.end_of_text, tokens_.vocabulary - tokens_.end_of_text);
+        network_.cpu().log_sum_exp(row + tokens_.end_of_text, tokens_.vocabulary - tokens_.end_of_text);
     const float more = std::max(text, rest);
     return {text, more + std::log1p(std::exp(std::min(text, rest) - more))};
   }
@@ -206,7 +206,7 @@ class Searcher {
       float* row = row_of(logits, i);
       const Sums sums = prepare(row, lines[i]);
       for (size_t rank = 0; rank < most; ++rank) {
-        const kernels::Largest best = kernels::largest(row, tokens_.vocabulary);
+        const kernels::Largest best = network_.cpu().largest(row, tokens_.vocabulary);
         if (best.value == kNever) break;
         candidates.push_back({lines[i].log_probability + static_cast<double>(best.value - sums.all),
                               static_cast<int>(i), best.index, probability(best.value, sums)});

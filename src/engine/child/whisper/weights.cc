@@ -10,7 +10,6 @@
 #include <fmt/format.h>
 
 #include "base/file.h"
-#include "engine/child/kernels/kernels.h"
 
 namespace hansard::engine::whisper {
 namespace {
@@ -72,6 +71,12 @@ class Cursor {
 
 tl::unexpected<Error> damaged() {
   return fail(ErrorCode::model_corrupt, "The model's model.bin is damaged.");
+}
+
+// IEEE's half precision; whatever is not finite becomes something that is.
+float from_half(uint16_t bits) {
+  const float value = std::bit_cast<float>((bits & 0x7FFFU) << 13) * 0x1p112F;
+  return (bits & 0x8000U) != 0 ? -value : value;
 }
 
 float from_bfloat(uint16_t bits) {
@@ -177,7 +182,7 @@ Result<void> WeightsFile::read(const Tensor& tensor, std::string_view name, int6
     std::vector<uint16_t> halves(values.size());
     std::memcpy(halves.data(), bytes.data(), bytes.size());
     if (tensor.type == kFloat16) {
-      kernels::widen(halves.data(), halves.size(), values.data());
+      std::transform(halves.begin(), halves.end(), values.begin(), from_half);
     } else {
       std::transform(halves.begin(), halves.end(), values.begin(), from_bfloat);
     }
