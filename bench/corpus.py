@@ -1,5 +1,6 @@
 """Recordings that are measured on: the corpus in HANSARD_CORPUS (a folder with manifest.json; items are marked tune or
 judge), and what is made of it or of nothing: recordings of any length, in several languages, without speech."""
+import hashlib
 import json
 import os
 import pathlib
@@ -16,6 +17,11 @@ PROGRAMS = ROOT / "build/bin"
 HANSARD = PROGRAMS / "hansard"
 OUT = ROOT / "bench/out"
 RATE = 16000
+
+
+def hansard_digest():
+    """Of the programs that are measured."""
+    return hashlib.sha256(b"".join((PROGRAMS / name).read_bytes() for name in ("hansard", "hansard-engine"))).hexdigest()[:16]
 
 
 def demand():

@@ -1,5 +1,5 @@
-"""What is run: each experiment measures its contenders in turns and keeps what goals and tables are computed from, as
-bench/out/NAME.json: `runs`, the outcomes by contender and round, and what they got right."""
+"""What is run: each experiment measures its contenders in turns, in the rounds whose numbers it is told, and answers with
+what goals and tables are computed from: `runs`, the outcomes by contender and round, and what they got right."""
 import contextlib
 import os
 import pathlib
@@ -17,6 +17,8 @@ from rounds import interleave
 
 LENGTHS = {"10 minutes": 600, "1 hour": 3600, "3 hours": 10800}
 MEMORY_SECONDS = 900
+# Of experiments whose numbers hardly change from one round to the next.
+ENOUGH_ROUNDS = {"memory": 3, "length": 3, "silence": 1}
 
 
 def slug(name):
@@ -80,7 +82,7 @@ def memory(rounds):
     contenders = [preset("balanced", "--no-diarize"), faster_whisper("sequential-5"), faster_whisper("batched-5")]
     with tempfile.TemporaryDirectory() as made:
         path = corpus.long_recording(pathlib.Path(made), MEMORY_SECONDS)
-        return dict(runs=compare("memory", contenders, [path], min(rounds, 3)), audio_s=MEMORY_SECONDS)
+        return dict(runs=compare("memory", contenders, [path], rounds), audio_s=MEMORY_SECONDS)
 
 
 def length(rounds):
@@ -88,7 +90,7 @@ def length(rounds):
     contender = preset("balanced")
     runs = {name: [] for name in LENGTHS}
     with tempfile.TemporaryDirectory() as made:
-        for _ in range(min(rounds, 3)):
+        for _ in rounds:
             for name, seconds in LENGTHS.items():
                 path = corpus.long_recording(pathlib.Path(made), seconds)
                 runs[name].append(contender.run(OUT / "length" / slug(name), [path]))

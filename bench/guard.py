@@ -23,7 +23,7 @@ def main():
     files = [str(corpus.DEPS / "recordings" / name) for name in RECORDINGS]
     contenders = [preset("balanced", "--no-diarize"), faster_whisper("sequential-5")]
     began = time.monotonic()
-    runs = interleave(contenders, options.rounds, lambda c: c.run(corpus.OUT / "guard" / c.name, files))
+    runs = interleave(contenders, range(options.rounds), lambda c: c.run(corpus.OUT / "guard" / c.name, files))
     measured, of_processors = (ratios(runs, "balanced", ["sequential-5"], key) for key in ("seconds", "cpu_s"))
     print(f"Of faster-whisper's time: {report.spread(measured)}, at most {options.bound}; of its processors' time: "
           f"{report.spread(of_processors)} ({options.rounds} rounds, {time.monotonic() - began:.0f} s)")

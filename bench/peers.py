@@ -1,25 +1,32 @@
 #!/usr/bin/env python3
 """Hansard against its peers, on the same files, models and threads, in turns; says which goals were missed.
 
-  bench/peers [--rounds N] [--flags PRESET=FLAGS]... [--show] [--write-docs] [EXPERIMENT...]
+  bench/peers [--rounds N] [--resume] [--flags PRESET=FLAGS]... [--show] [--write-docs] [EXPERIMENT...]
 
 Without names: all experiments. Every contender is a whole process, start and model load counted; Hansard begins each
-round with an empty data folder. Raw results go to bench/out/EXPERIMENT.json.
+round with an empty data folder. Raw results go to bench/out/EXPERIMENT.json after each round.
 """
 import argparse
+import json
 import shlex
 
 import contenders
 import corpus
 import report
-from experiments import EXPERIMENTS
+from experiments import ENOUGH_ROUNDS, EXPERIMENTS
 
 
-def measure(name, rounds):
-    """Measures, keeps and prints one experiment."""
+def measure(name, rounds, resume=False):
+    """Measures, keeps and prints one experiment; resumed, it goes on behind the rounds that an earlier run kept, which must
+    have measured the same."""
     print(f"\n{name}: {EXPERIMENTS[name].__doc__}\n", flush=True)
-    result = EXPERIMENTS[name](rounds)
-    report.save(name, dict(result, corpus=str(corpus.CORPUS), preset_flags=contenders.preset_flags))
+    about = dict(corpus=str(corpus.CORPUS), hansard=corpus.hansard_digest(), preset_flags=contenders.preset_flags)
+    result = report.results().get(name) if resume else None
+    if result and any(json.dumps(result.get(key)) != json.dumps(value) for key, value in about.items()):
+        raise SystemExit(f"{name} was measured with another program, corpus or flags: measure it without --resume.")
+    for number in range(report.rounds_of(result) if result else 0, min(rounds, ENOUGH_ROUNDS.get(name, rounds))):
+        result = report.joined(result, dict(EXPERIMENTS[name]([number]), **about))
+        report.save(name, result)
     print(report.text(name, result), flush=True)
 
 
@@ -40,6 +47,7 @@ def flags(text):
 def main():
     parser = argparse.ArgumentParser(description=__doc__, formatter_class=argparse.RawDescriptionHelpFormatter)
     parser.add_argument("--rounds", type=int, default=5, help="the goals want 9 (default: %(default)s)")
+    parser.add_argument("--resume", action="store_true", help="go on to as many rounds from those that are in bench/out")
     parser.add_argument("--flags", type=flags, action="append", default=[], metavar="PRESET=FLAGS",
                         help="flags of hansard transcribe in place of --preset PRESET")
     parser.add_argument("--show", action="store_true", help="measure nothing: print what earlier runs measured")
@@ -51,7 +59,7 @@ def main():
     names = options.names or list(EXPERIMENTS)
     if not options.show:
         for name in names:
-            measure(name, options.rounds)
+            measure(name, options.rounds, options.resume)
     missed = conclude(names)
     if options.write_docs:
         report.write_docs(report.results())

@@ -75,7 +75,14 @@ def goals_table(found, only=None):
 # ---- one experiment
 
 def rounds_of(result):
-    return len(next(iter(result["runs"].values())))
+    return len(next(iter(result["runs"].values()))) if "runs" in result else 1
+
+
+def joined(earlier, later):
+    """One result of the rounds of both; what was got right is the same each time."""
+    if not earlier or "runs" not in later:
+        return later
+    return dict(later, runs={name: earlier["runs"][name] + outcomes for name, outcomes in later["runs"].items()})
 
 
 def contender_rows(result, extra_head=(), extra=lambda _: [], last=()):

@@ -6,9 +6,10 @@ import sys
 
 
 def interleave(contenders, rounds, run):
-    """run(contender) for each; the outcomes by the contenders' names, a list in the order of the rounds."""
+    """run(contender) for each in each round, whose numbers `rounds` are; the outcomes by the contenders' names, a list in
+    the order of the rounds."""
     outcomes = {c.name: [] for c in contenders}
-    for number in range(rounds):
+    for number in rounds:
         turn = number % len(contenders)
         for contender in contenders[turn:] + contenders[:turn]:
             outcomes[contender.name].append(run(contender))
