@@ -21,7 +21,8 @@ namespace {
 
 // Seconds between windows: 1 s costs twice as much and gains nothing, 5 s loses.
 constexpr int64_t kHopSamples = 2 * kSampleRate;
-constexpr int64_t kBatchWindows = 4;
+constexpr size_t kBatchWindows =
+    12;  // that are segmented together, at most: kernels take as many rows at once
 // The network hears too little of overlaps and of quiet voices: less weight for "nobody", more for two at
 // once.
 constexpr float kNobodyBias = -0.5F;
@@ -261,29 +262,49 @@ class VoiceHearing final : public Diarizer {
                                               [&](const Piece& piece) { return piece.end <= start; });
       if (heard != speech.end() && heard->start < start + kSegmentSamples) wanted.push_back(i);
     }
-    const auto batches = (static_cast<int64_t>(wanted.size()) + kBatchWindows - 1) / kBatchWindows;
+    const std::vector<std::span<const size_t>> batches = batches_of(wanted, voices);
     std::mutex progress_mutex;
     int64_t done = 0;
-    return parallel(batches, threads_, [&](int64_t batch) -> Result<void> {
+    return parallel(std::ssize(batches), threads_, [&](int64_t index) -> Result<void> {
       if (stop.stop_requested()) return fail(ErrorCode::canceled, "canceled");
-      const auto first = static_cast<size_t>(batch * kBatchWindows);
-      const auto count = std::min(static_cast<size_t>(kBatchWindows), wanted.size() - first);
-      std::vector<float> samples(count * kSegmentSamples);
-      for (size_t i = 0; i < count; ++i) {
-        TRY(pcm.read(voices.windows[wanted[first + i]].start,
-                     std::span(samples).subspan(i * kSegmentSamples, kSegmentSamples)));
-      }
-      const std::vector<float> scores = TRY(networks_->segment(samples, static_cast<int64_t>(count)));
+      const std::span<const size_t> batch = batches[static_cast<size_t>(index)];
+      const int64_t start = voices.windows[batch.front()].start;
+      std::vector<int64_t> offsets;
+      for (const size_t i : batch) offsets.push_back(voices.windows[i].start - start);
+      std::vector<float> samples(static_cast<size_t>(offsets.back() + kSegmentSamples));
+      TRY(pcm.read(start, samples));
+      const std::vector<float> scores = TRY(networks_->segment(samples, offsets));
       constexpr size_t kScores = static_cast<size_t>(kSegmentFrames) * kSegmentClasses;
-      for (size_t i = 0; i < count; ++i) {
-        VoiceWindow& window = voices.windows[wanted[first + i]];
+      for (size_t i = 0; i < batch.size(); ++i) {
+        VoiceWindow& window = voices.windows[batch[i]];
         window.activity =
             activity_of(std::span(scores).subspan(i * kScores, kScores), heard_in(window.start, speech));
       }
       const std::lock_guard lock(progress_mutex);
-      on_fraction(kSegmentShare * static_cast<double>(++done) / static_cast<double>(batches));
+      on_fraction(kSegmentShare * static_cast<double>(++done) / static_cast<double>(batches.size()));
       return {};
     });
+  }
+
+  // Windows to be segmented together: what lies between them is read, too, so they overlap. As many batches
+  // as give all threads the same to do.
+  std::vector<std::span<const size_t>> batches_of(std::span<const size_t> wanted,
+                                                  const Voices& voices) const {
+    const auto threads = static_cast<size_t>(threads_);
+    const size_t rounds =
+        std::max<size_t>(1, (wanted.size() + threads * kBatchWindows - 1) / (threads * kBatchWindows));
+    const size_t most = (wanted.size() + rounds * threads - 1) / (rounds * threads);
+    std::vector<std::span<const size_t>> batches;
+    size_t first = 0;
+    for (size_t i = 1; i <= wanted.size(); ++i) {
+      const bool apart =
+          i == wanted.size() ||
+          voices.windows[wanted[i]].start - voices.windows[wanted[i - 1]].start >= kSegmentSamples;
+      if (!apart && i - first < most) continue;
+      batches.push_back(wanted.subspan(first, i - first));
+      first = i;
+    }
+    return batches;
   }
 
   // Blocks of the trunk in order, a few at a time; a window is embedded once the blocks under it are there.

@@ -2,9 +2,13 @@
 
 #include <algorithm>
 #include <cstring>
+#include <new>
+#include <optional>
 
 #include <fmt/format.h>
 #include <onnxruntime_cxx_api.h>
+
+#include "engine/child/diarize/segmenter.h"
 
 namespace hansard::engine {
 namespace {
@@ -32,15 +36,25 @@ bool multiplies_int8_fast() {
 
 class OnnxNetworks final : public Networks {
  public:
-  OnnxNetworks(const std::string& segmentation, const std::string& trunk, std::vector<float> projection)
-      : segmentation_(environment(), segmentation.data(), segmentation.size(), session_options()),
+  // `segmentation` is ONNX Runtime's where there is no `segmenter`.
+  OnnxNetworks(std::unique_ptr<Segmenter> segmenter, const std::string& segmentation,
+               const std::string& trunk, std::vector<float> projection)
+      : segmenter_(std::move(segmenter)),
         trunk_(environment(), trunk.data(), trunk.size(), session_options()),
-        projection_(std::move(projection)) {}
+        projection_(std::move(projection)) {
+    if (segmenter_ == nullptr) {
+      segmentation_.emplace(environment(), segmentation.data(), segmentation.size(), session_options());
+    }
+  }
 
-  Result<std::vector<float>> segment(std::span<const float> samples, int64_t count) override {
-    const std::array<int64_t, 3> shape{count, 1, kSegmentSamples};
-    return run(segmentation_, "waveforms", samples, shape,
-               static_cast<size_t>(count) * kSegmentFrames * kSegmentClasses);
+  Result<std::vector<float>> segment(std::span<const float> samples,
+                                     std::span<const int64_t> offsets) override {
+    if (segmenter_ == nullptr) return segment_with_onnx(samples, offsets);
+    try {
+      return segmenter_->segment(samples, offsets);
+    } catch (const std::bad_alloc&) {
+      return fail(ErrorCode::out_of_memory, "There is not enough memory for telling speakers apart.");
+    }
   }
 
   Result<std::vector<float>> trunk(std::span<const float> frames) override {
@@ -74,6 +88,18 @@ class OnnxNetworks final : public Networks {
  private:
   static constexpr int64_t kFbankInput = 80;
 
+  Result<std::vector<float>> segment_with_onnx(std::span<const float> samples,
+                                               std::span<const int64_t> offsets) {
+    std::vector<float> windows;
+    for (const int64_t offset : offsets) {
+      const auto window = samples.subspan(static_cast<size_t>(offset), kSegmentSamples);
+      windows.insert(windows.end(), window.begin(), window.end());
+    }
+    const std::array<int64_t, 3> shape{std::ssize(offsets), 1, kSegmentSamples};
+    return run(*segmentation_, "waveforms", windows, shape,
+               offsets.size() * kSegmentFrames * kSegmentClasses);
+  }
+
   // Sixteen sums side by side: the order of additions is fixed, and the compiler can use wide registers.
   static float dot(const float* a, const float* b) {
     std::array<float, 16> sums{};
@@ -106,7 +132,8 @@ class OnnxNetworks final : public Networks {
     }
   }
 
-  Ort::Session segmentation_;
+  std::unique_ptr<Segmenter> segmenter_;
+  std::optional<Ort::Session> segmentation_;
   Ort::Session trunk_;
   std::vector<float> projection_;  // [256][5120], then 256 biases
 };
@@ -114,6 +141,10 @@ class OnnxNetworks final : public Networks {
 }  // namespace
 
 Result<std::unique_ptr<Networks>> Networks::load(const ModelFiles& files) {
+  return load(files, kernels::best());
+}
+
+Result<std::unique_ptr<Networks>> Networks::load(const ModelFiles& files, const kernels::Set* cpu) {
   const std::string segmentation = TRY(files.read("segmentation.onnx"));
   const std::string trunk = TRY(files.read(multiplies_int8_fast() ? "trunk-int8.onnx" : "trunk-float.onnx"));
   const std::string bytes = TRY(files.read("projection.bin"));
@@ -127,7 +158,8 @@ Result<std::unique_ptr<Networks>> Networks::load(const ModelFiles& files) {
   }
   std::memcpy(projection.data(), bytes.data(), bytes.size());
   try {
-    return std::make_unique<OnnxNetworks>(segmentation, trunk, std::move(projection));
+    return std::make_unique<OnnxNetworks>(cpu != nullptr ? Segmenter::load(segmentation, *cpu) : nullptr,
+                                          segmentation, trunk, std::move(projection));
   } catch (const Ort::Exception& error) {
     return fail(
         ErrorCode::model_corrupt,

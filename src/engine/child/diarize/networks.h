@@ -1,6 +1,7 @@
-// The two networks of diarization, on ONNX Runtime: segmentation (who of up to three local speakers is
-// active, frame by frame) and the trunk of the speaker embedding (WeSpeaker ResNet34-LM up to its pooling).
-// Calls may come from several threads at once; each computes on the thread that makes it.
+// The two networks of diarization: segmentation (who of up to three local speakers is active, frame by
+// frame), by our own kernels where there are some for the processor (segmenter.h), and the trunk of the
+// speaker embedding (WeSpeaker ResNet34-LM up to its pooling) on ONNX Runtime. Calls may come from several
+// threads at once; each computes on the thread that makes it.
 #pragma once
 
 #include <array>
@@ -10,6 +11,7 @@
 #include <vector>
 
 #include "base/result.h"
+#include "engine/child/kernels/kernels.h"
 #include "engine/model_files.h"
 
 namespace hansard::engine {
@@ -37,10 +39,14 @@ class Networks {
  public:
   // Takes the int8 trunk where the processor multiplies int8 fast, else the float one. Errors: model_corrupt.
   static Result<std::unique_ptr<Networks>> load(const ModelFiles& files);
+  // The same without kernels of our own: tests compare the two.
+  static Result<std::unique_ptr<Networks>> load(const ModelFiles& files, const kernels::Set* cpu);
   virtual ~Networks() = default;
 
-  // Log-probabilities [count][589][7] of `count` windows of 160,000 samples. Errors: internal.
-  virtual Result<std::vector<float>> segment(std::span<const float> samples, int64_t count) = 0;
+  // Log-probabilities [offsets][589][7] of the windows of 160,000 samples that begin at `offsets`, which
+  // ascend. Errors: internal, out_of_memory.
+  virtual Result<std::vector<float>> segment(std::span<const float> samples,
+                                             std::span<const int64_t> offsets) = 0;
 
   // Columns [ceil(frames / 8)][2560] of mean-normalised filter bank frames [frames][80]. Errors: internal.
   virtual Result<std::vector<float>> trunk(std::span<const float> frames) = 0;

@@ -1,4 +1,4 @@
-// Arithmetic of transformers on one thread: products of int8 matrices, attention in int8, and the passes
+// Arithmetic of networks on one thread: products of int8 matrices, attention in int8, and the passes
 // between them, for processors with AVX-512 VNNI, AVX-VNNI or AVX2. Callers split the work over
 // threads; a number of the result depends on its own row alone, so that it is the same however rows are
 // split.
@@ -126,6 +126,10 @@ class Set {
   virtual Largest largest(const float* values, int count) const = 0;  // the first of equals
   virtual float log_sum_exp(const float* values, int count) const = 0;
   virtual void softmax(float* values, int count) const = 0;
+
+  // One step of an LSTM: `gates` [4][units] hold what goes into the input, output, forget and candidate
+  // gates, `cells` [units] are carried on, `hidden` [units] comes out. `units` is a multiple of 16.
+  virtual void lstm_step(const float* gates, int units, float* cells, float* hidden) const = 0;
 
   // Between float and IEEE's half precision.
   virtual void widen(const uint16_t* halves, size_t count, float* out) const = 0;

@@ -10,6 +10,7 @@
 #include <gtest/gtest.h>
 
 #include "engine/child/kernels/buffer.h"
+#include "engine/child/kernels/matrices.h"
 
 namespace hansard::engine::kernels {
 
@@ -61,23 +62,6 @@ double relative_error(const Matrix& found, const Matrix& expected) {
   return std::sqrt(error / size);
 }
 
-struct Packed {
-  Packed(const Set& cpu, const Matrix& rows, const Matrix& bias, int outputs, int inputs)
-      : values(static_cast<size_t>(padded(outputs, kPanel) * inputs)),
-        scales(static_cast<size_t>(padded(outputs, kPanel))),
-        biases(scales.size()),
-        weights{values.data(), scales.data(), biases.data(), outputs, inputs} {
-    std::fill_n(biases.data(), biases.size(), 0.0F);
-    std::copy(bias.begin(), bias.end(), biases.data());
-    for (int first = 0; first < outputs; first += kPanel) {
-      cpu.pack(rows.data() + first * inputs, first, std::min(kPanel, outputs - first), weights);
-    }
-  }
-  Buffer<uint8_t> values;
-  Buffer<float> scales, biases;
-  Weights weights;
-};
-
 struct Quantized {
   Quantized(int count, int columns)
       : values(static_cast<size_t>(count * columns * kInputBytes)),
@@ -99,7 +83,7 @@ TEST_P(Kernels, ProductsOfEachCountOfRowsAreRight) {
   constexpr int kOutputs = 75;
   const Matrix weights = random(kOutputs, kInputs);
   const Matrix bias = random(1, kOutputs, 10);
-  const Packed packed(cpu_, weights, bias, kOutputs, kInputs);
+  const auto matrix = packed<ByteMatrix>(cpu_, weights, bias, kOutputs, kInputs);
   for (int rows = 1; rows <= 2 * kTileRows + 1; ++rows) {
     const Matrix in = random(rows, kInputs, 3);
     const Quantized quantized(rows, kInputs);
@@ -107,12 +91,12 @@ TEST_P(Kernels, ProductsOfEachCountOfRowsAreRight) {
     Matrix expected = product(in, weights, rows, kOutputs, kInputs);
     for (size_t i = 0; i < expected.size(); ++i) expected[i] += bias[i % kOutputs];
     Matrix found(expected.size(), 1.0F);
-    cpu_.multiply(quantized.rows, rows, packed.weights, 0, kOutputs, found.data(), kOutputs, Then::store);
+    cpu_.multiply(quantized.rows, rows, matrix.weights, 0, kOutputs, found.data(), kOutputs, Then::store);
     EXPECT_LT(relative_error(found, expected), 0.02) << rows;
     const Matrix once = found;
-    cpu_.multiply(quantized.rows, rows, packed.weights, 0, kOutputs, found.data(), kOutputs, Then::add);
+    cpu_.multiply(quantized.rows, rows, matrix.weights, 0, kOutputs, found.data(), kOutputs, Then::add);
     for (size_t i = 0; i < found.size(); ++i) EXPECT_FLOAT_EQ(found[i], 2 * once[i]);
-    cpu_.multiply(quantized.rows, rows, packed.weights, 0, kOutputs, found.data(), kOutputs, Then::gelu);
+    cpu_.multiply(quantized.rows, rows, matrix.weights, 0, kOutputs, found.data(), kOutputs, Then::gelu);
     for (size_t i = 0; i < found.size(); ++i) {
       EXPECT_NEAR(found[i], gelu(static_cast<double>(once[i])),
                   1e-4 * (1 + std::abs(static_cast<double>(once[i]))));
@@ -123,30 +107,30 @@ TEST_P(Kernels, ProductsOfEachCountOfRowsAreRight) {
 TEST_P(Kernels, ARowComesOutTheSameWhateverIsBesideIt) {
   constexpr int kInputs = 128;
   constexpr int kOutputs = 64;
-  const Packed packed(cpu_, random(kOutputs, kInputs), {}, kOutputs, kInputs);
+  const auto matrix = packed<ByteMatrix>(cpu_, random(kOutputs, kInputs), {}, kOutputs, kInputs);
   const Matrix in = random(13, kInputs);
   const Quantized all(13, kInputs);
   cpu_.quantize(in.data(), 13, all.rows);
   Matrix together(13 * kOutputs);
-  cpu_.multiply(all.rows, 13, packed.weights, 0, kOutputs, together.data(), kOutputs, Then::store);
+  cpu_.multiply(all.rows, 13, matrix.weights, 0, kOutputs, together.data(), kOutputs, Then::store);
   for (int row = 0; row < 13; ++row) {
     const Quantized one(1, kInputs);
     cpu_.quantize(in.data() + row * kInputs, 1, one.rows);
     Matrix alone(kOutputs);
-    cpu_.multiply(one.rows, 1, packed.weights, 0, kOutputs, alone.data(), kOutputs, Then::store);
+    cpu_.multiply(one.rows, 1, matrix.weights, 0, kOutputs, alone.data(), kOutputs, Then::store);
     EXPECT_TRUE(std::equal(alone.begin(), alone.end(), together.begin() + row * kOutputs)) << row;
   }
 }
 
 TEST_P(Kernels, WeightsComeBackAsTheyWereButForTheirSteps) {
   const Matrix weights = random(40, 64);
-  const Packed packed(cpu_, weights, {}, 40, 64);
+  const auto matrix = packed<ByteMatrix>(cpu_, weights, {}, 40, 64);
   Matrix back(64);
   for (int output : {0, 31, 32, 39}) {
-    cpu_.unpack(packed.weights, output, back.data());
+    cpu_.unpack(matrix.weights, output, back.data());
     for (size_t i = 0; i < back.size(); ++i) {
       EXPECT_NEAR(back[i], weights[static_cast<size_t>(output) * 64 + i],
-                  packed.scales[static_cast<size_t>(output)]);
+                  matrix.scales[static_cast<size_t>(output)]);
     }
   }
 }
@@ -158,20 +142,15 @@ TEST_P(Kernels, ConvolutionsReadRowsThatOverlap) {
   constexpr int kRows = 29;
   const Matrix sound = random(1, kStride * kRows + kInputs);
   const Matrix weights = random(kOutputs, kInputs);
-  const Buffer<float> values(static_cast<size_t>(padded(kOutputs, kPanel) * kInputs));
-  const Buffer<float> bias(static_cast<size_t>(padded(kOutputs, kPanel)));
-  std::fill_n(bias.data(), bias.size(), 0.5F);
-  FloatWeights packed{values.data(), bias.data(), kOutputs, kInputs};
-  for (int first = 0; first < kOutputs; first += kPanel) {
-    cpu_.pack(weights.data() + first * kInputs, first, std::min(kPanel, kOutputs - first), packed);
-  }
+  const Matrix bias(kOutputs, 0.5F);
+  const auto matrix = packed<FloatMatrix>(cpu_, weights, bias, kOutputs, kInputs);
   Matrix rows;
   for (int i = 0; i < kRows; ++i)
     rows.insert(rows.end(), sound.begin() + i * kStride, sound.begin() + i * kStride + kInputs);
   Matrix expected = product(rows, weights, kRows, kOutputs, kInputs);
   for (float& value : expected) value += 0.5F;
   Matrix found(expected.size());
-  cpu_.multiply(sound.data(), kStride, kRows, packed, found.data(), kOutputs, Then::store);
+  cpu_.multiply(sound.data(), kStride, kRows, matrix.weights, found.data(), kOutputs, Then::store);
   EXPECT_LT(relative_error(found, expected), 1e-5);
 }
 
@@ -185,7 +164,7 @@ TEST_P(Kernels, RowsAreNormalised) {
   // Read through weights that change nothing.
   Matrix one(kColumns * kColumns);
   for (size_t i = 0; i < kColumns; ++i) one[i * kColumns + i] = 1;
-  const Packed unchanged(cpu_, one, {}, kColumns, kColumns);
+  const auto unchanged = packed<ByteMatrix>(cpu_, one, {}, kColumns, kColumns);
   Matrix found(in.size());
   cpu_.multiply(quantized.rows, 3, unchanged.weights, 0, kColumns, found.data(), kColumns, Then::store);
   for (size_t row = 0; row < 3; ++row) {
@@ -273,6 +252,23 @@ TEST_P(Kernels, VectorsAreSummedAndSearchedToTheirLastNumber) {
   }
   const Matrix equal(40, 2.0F);
   EXPECT_EQ(cpu_.largest(equal.data(), 40).index, 0);
+}
+
+TEST_P(Kernels, AnLstmStepsAsItsDefinitionSays) {
+  constexpr size_t kUnits = 48;
+  const Matrix gates = random(4, kUnits, 4);
+  Matrix cells = random(1, kUnits, 2);
+  const Matrix before = cells;
+  Matrix hidden(kUnits);
+  cpu_.lstm_step(gates.data(), kUnits, cells.data(), hidden.data());
+  const auto sigmoid = [](double x) { return 1 / (1 + std::exp(-x)); };
+  for (size_t i = 0; i < kUnits; ++i) {
+    const auto gate = [&](size_t which) { return static_cast<double>(gates[which * kUnits + i]); };
+    const double cell =
+        sigmoid(gate(2)) * static_cast<double>(before[i]) + sigmoid(gate(0)) * std::tanh(gate(3));
+    EXPECT_NEAR(cells[i], cell, 1e-5);
+    EXPECT_NEAR(hidden[i], sigmoid(gate(1)) * std::tanh(cell), 1e-5);
+  }
 }
 
 TEST_P(Kernels, HalvesAreNearTheirNumbers) {

@@ -67,6 +67,20 @@ class SetOn final : public Set {
     return R::mul(x, R::select(R::less(x, R::zero()), half_tail, R::sub(one, half_tail)));
   }
 
+  // 1 / (1 + e^-x).
+  static Floats sigmoid_of(Floats x) {
+    const Floats power = exp2_of(R::mul(R::abs(x), all(-kLog2E)));
+    const Floats one = all(1.0F);
+    return R::div(R::select(R::less(x, R::zero()), power, one), R::add(one, power));
+  }
+
+  static Floats tanh_of(Floats x) {
+    const Floats power = exp2_of(R::mul(R::abs(x), all(-2 * kLog2E)));
+    const Floats one = all(1.0F);
+    const Floats size = R::div(R::sub(one, power), R::add(one, power));
+    return R::select(R::less(x, R::zero()), R::sub(R::zero(), size), size);
+  }
+
   static float largest_magnitude(const float* values, int count) {
     Floats most = R::zero();
     int i = 0;
@@ -613,6 +627,18 @@ class SetOn final : public Set {
     for (int i = 0; i < count; i += kLanes) {
       const Mask lanes = R::first(count - i);
       R::store(values + i, R::mul(R::load(values + i, lanes), factor), lanes);
+    }
+  }
+
+  void lstm_step(const float* gates, int units, float* cells, float* hidden) const override {
+    for (int i = 0; i < units; i += kLanes) {
+      const Floats input = sigmoid_of(R::load(gates + i));
+      const Floats output = sigmoid_of(R::load(gates + units + i));
+      const Floats forget = sigmoid_of(R::load(gates + 2 * units + i));
+      const Floats candidate = tanh_of(R::load(gates + 3 * units + i));
+      const Floats cell = R::fmadd(forget, R::load(cells + i), R::mul(input, candidate));
+      R::store(cells + i, cell);
+      R::store(hidden + i, R::mul(output, tanh_of(cell)));
     }
   }
 

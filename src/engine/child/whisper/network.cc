@@ -7,6 +7,7 @@
 #include <fmt/format.h>
 
 #include "base/parallel.h"
+#include "engine/child/kernels/matrices.h"
 #include "engine/child/whisper/log_mel.h"
 
 namespace hansard::engine::whisper {
@@ -27,18 +28,8 @@ size_t square(int64_t rows, int64_t columns) {
   return static_cast<size_t>(rows * columns);
 }
 
-struct Linear {
-  kernels::Buffer<uint8_t> values;
-  kernels::Buffer<float> scales;
-  kernels::Buffer<float> bias;
-  kernels::Weights weights;
-};
-
-struct Convolution {
-  kernels::Buffer<float> values;
-  kernels::Buffer<float> bias;
-  kernels::FloatWeights weights;
-};
+using Linear = kernels::ByteMatrix;
+using Convolution = kernels::FloatMatrix;
 
 struct Norm {
   std::vector<float> gamma;
@@ -76,12 +67,7 @@ class Reader {
 
   // Panel by panel: a matrix in float is several times as large as what is kept of it.
   Linear linear(const std::string& name, int outputs, int inputs) {
-    Linear linear;
-    const size_t whole = static_cast<size_t>(padded(outputs, kPanel));
-    linear.values = kernels::Buffer<uint8_t>(whole * static_cast<size_t>(inputs));
-    linear.scales = kernels::Buffer<float>(whole);
-    linear.bias = kernels::Buffer<float>(whole);
-    linear.weights = {linear.values.data(), linear.scales.data(), linear.bias.data(), outputs, inputs};
+    Linear linear(outputs, inputs);
     read_bias(name, outputs, linear.bias);
     std::vector<float> panel(square(kPanel, inputs));
     for (int first = 0; error_ && first < outputs; first += kPanel) {
@@ -93,33 +79,17 @@ class Reader {
     return linear;
   }
 
-  // [outputs][channels][3] becomes [outputs][3][channels]: as the frames lie.
   Convolution convolution(const std::string& name, int outputs, int channels) {
-    Convolution made;
     const int inputs = kKernelFrames * channels;
     const std::vector<float> stored = numbers(name + "/weight", static_cast<int64_t>(outputs) * inputs);
-    std::vector<float> rows(stored.size());
-    for (size_t i = 0; i < stored.size(); ++i) {
-      const size_t frame = i % kKernelFrames;
-      const size_t channel = i / kKernelFrames % static_cast<size_t>(channels);
-      const size_t output = i / static_cast<size_t>(inputs);
-      rows[output * static_cast<size_t>(inputs) + frame * static_cast<size_t>(channels) + channel] =
-          stored[i];
-    }
-    const size_t whole = static_cast<size_t>(padded(outputs, kPanel));
-    made.values = kernels::Buffer<float>(whole * static_cast<size_t>(inputs));
-    made.bias = kernels::Buffer<float>(whole);
-    made.weights = {made.values.data(), made.bias.data(), outputs, inputs};
-    read_bias(name, outputs, made.bias);
-    for (int first = 0; !rows.empty() && first < outputs; first += kPanel) {
-      cpu_.pack(rows.data() + square(first, inputs), first, std::min(kPanel, outputs - first), made.weights);
-    }
-    return made;
+    if (stored.empty()) return {};
+    return kernels::packed<Convolution>(
+        cpu_, kernels::taps_first(stored, static_cast<size_t>(channels), kKernelFrames),
+        numbers(name + "/bias", outputs), outputs, inputs);
   }
 
  private:
   void read_bias(const std::string& name, int outputs, kernels::Buffer<float>& bias) {
-    std::fill_n(bias.data(), bias.size(), 0.0F);
     if (!file_.has(name + "/bias")) return;
     const std::vector<float> values = numbers(name + "/bias", outputs);
     std::copy(values.begin(), values.end(), bias.data());
