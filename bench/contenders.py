@@ -14,6 +14,7 @@ from corpus import DEPS, HANSARD, OUT, ROOT
 from processes import watch
 
 THREADS = 2
+AVX2_ALONE = {"CT2_FORCE_CPU_ISA": "AVX2"}  # of CTranslate2 and of Hansard's own kernels; the rest runs as it does
 HUGE_PAGES = {"GLIBC_TUNABLES": "glibc.malloc.hugetlb=1"}
 PRESETS = ("fast", "balanced", "accurate")
 # Flags of a preset in place of --preset, for trying what a preset might be: bench/peers --flags PRESET=FLAGS.
@@ -44,6 +45,7 @@ class Hansard:
     name: str
     flags: tuple = ()
     data: pathlib.Path | None = None
+    environment: dict = dataclasses.field(default_factory=dict)
 
     def run(self, out, files):
         shutil.rmtree(out, ignore_errors=True)
@@ -56,7 +58,7 @@ class Hansard:
     def run_in(self, data, out, files):
         command = [HANSARD, "transcribe", *files, "-o", f"{out}/", "--format", "json", "--threads", str(THREADS),
                    "--json-progress", *self.flags]
-        watched = watch(command, {"HANSARD_DATA_DIR": str(data)})
+        watched = watch(command, {"HANSARD_DATA_DIR": str(data), **self.environment})
         events = [(at, json.loads(line)) for at, line in watched.lines if line.startswith("{")]
         return outcome(watched, stage_seconds(events, watched.seconds), counts(events))
 
@@ -84,8 +86,8 @@ def counts(events):
     return dict(total)
 
 
-def preset(name, *flags):
-    return Hansard(name, (*preset_flags.get(name, ("--preset", name)), *flags))
+def preset(name, *flags, environment=None):
+    return Hansard(name, (*preset_flags.get(name, ("--preset", name)), *flags), environment=environment or {})
 
 
 def faster_whisper(kind, name=None, environment=None):

@@ -11,7 +11,7 @@ import time
 import corpus
 import scoring
 import server
-from contenders import HUGE_PAGES, PRESETS, Hansard, faster_whisper, preset, sherpa, whisper_cpp
+from contenders import AVX2_ALONE, HUGE_PAGES, PRESETS, Hansard, faster_whisper, preset, sherpa, whisper_cpp
 from corpus import HANSARD, OUT
 from rounds import interleave
 
@@ -49,6 +49,13 @@ def words(rounds):
         faster_whisper("sequential-5"), faster_whisper("sequential-1"), faster_whisper("batched-5"),
         faster_whisper("batched-5", "batched-5, huge pages", HUGE_PAGES)]
     return judged_words("words", contenders, corpus.items(lambda i: i.get("text")), rounds)
+
+
+def avx2(rounds):
+    """The same where the networks for words have no more than AVX2, on both sides."""
+    contenders = [preset("balanced", "--no-diarize", environment=AVX2_ALONE)] + [
+        faster_whisper(kind, environment=AVX2_ALONE) for kind in ("sequential-5", "batched-5")]
+    return judged_words("avx2", contenders, corpus.items(lambda i: i.get("text")), rounds)
 
 
 def whispercpp(rounds):
@@ -159,5 +166,5 @@ def languages(rounds):
                 pieces={name: scoring.piece_errors(result["words"], pieces) for name, result in found.items()})
 
 
-EXPERIMENTS = dict(words=words, whispercpp=whispercpp, speakers=speakers, both=both, memory=memory, length=length,
+EXPERIMENTS = dict(words=words, avx2=avx2, whispercpp=whispercpp, speakers=speakers, both=both, memory=memory, length=length,
                    slots=slots, silence=silence, languages=languages)

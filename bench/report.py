@@ -166,7 +166,7 @@ def languages_text(result):
     return "\n\n".join([table(["errors in pieces", *result["languages"], "all"], rows), ratio_table(result)])
 
 
-TEXTS = dict(words=words_text, whispercpp=words_text, speakers=speakers_text, both=both_text, memory=contender_rows,
+TEXTS = dict(words=words_text, avx2=words_text, whispercpp=words_text, speakers=speakers_text, both=both_text, memory=contender_rows,
              length=length_text, slots=contender_rows, silence=silence_text, languages=languages_text, limit=lambda result: result["text"])
 
 
