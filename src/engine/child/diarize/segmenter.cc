@@ -255,9 +255,7 @@ struct Room {
   kernels::Buffer<float> in, out;    // [frames][windows][units] of an LSTM
   kernels::Buffer<float> gates;
   kernels::Buffer<float> cells, hidden;
-  kernels::Buffer<uint8_t> bytes;  // a quantized matrix, its scales and sums
-  kernels::Buffer<float> scales;
-  kernels::Buffer<int32_t> sums;
+  kernels::RowsRoom quantized;
 };
 
 }  // namespace
@@ -283,15 +281,7 @@ struct Segmenter::State {
   void hear(std::span<const float> window, const float* filtered, Room& room, float* out, int windows) const;
   void run(const Direction& direction, bool backward, const float* in, int inputs, int windows, Room& room,
            float* out) const;
-  kernels::Rows quantized(Room& room, int rows, int columns) const;
 };
-
-kernels::Rows Segmenter::State::quantized(Room& room, int rows, int columns) const {
-  room.bytes.need(square(rows, columns) * kernels::kInputBytes);
-  room.scales.need(static_cast<size_t>(rows));
-  room.sums.need(static_cast<size_t>(rows));
-  return {room.bytes.data(), room.scales.data(), room.sums.data(), columns};
-}
 
 void Segmenter::State::hear(std::span<const float> window, const float* filtered, Room& room, float* out,
                             int windows) const {
@@ -351,7 +341,7 @@ void Segmenter::State::run(const Direction& direction, bool backward, const floa
     if (inputs == kChannels) {
       cpu.multiply(from, inputs, rows, direction.first.weights, room.gates.data(), kGates, Then::store);
     } else {
-      const kernels::Rows bytes = quantized(room, rows, inputs);
+      const kernels::Rows bytes = room.quantized.rows(rows, inputs);
       cpu.quantize(from, rows, bytes);
       cpu.multiply(bytes, rows, direction.in.weights, 0, kGates, room.gates.data(), kGates, Then::store);
     }

@@ -62,15 +62,8 @@ double relative_error(const Matrix& found, const Matrix& expected) {
   return std::sqrt(error / size);
 }
 
-struct Quantized {
-  Quantized(int count, int columns)
-      : values(static_cast<size_t>(count * columns * kInputBytes)),
-        scales(static_cast<size_t>(count)),
-        sums(scales.size()),
-        rows{values.data(), scales.data(), sums.data(), columns} {}
-  Buffer<uint8_t> values;
-  Buffer<float> scales;
-  Buffer<int32_t> sums;
+struct Quantized : RowsRoom {
+  Quantized(int count, int columns) : rows(RowsRoom::rows(count, columns)) {}
   Rows rows;
 };
 

@@ -1,4 +1,5 @@
-// Weights that own their memory, and how weights that are stored in other orders are put into rows.
+// Weights and quantized rows that own their memory, and how weights that are stored in other orders are put
+// into rows.
 #pragma once
 
 #include <algorithm>
@@ -41,6 +42,20 @@ struct FloatMatrix {
   Buffer<float> values;
   Buffer<float> bias;
   FloatWeights weights;
+};
+
+// Room for quantized rows, which grows with what it is used for.
+struct RowsRoom {
+  Rows rows(int count, int columns) {
+    values.need(static_cast<size_t>(count) * static_cast<size_t>(columns) * kInputBytes);
+    scales.need(static_cast<size_t>(count));
+    sums.need(static_cast<size_t>(count));
+    return {values.data(), scales.data(), sums.data(), columns};
+  }
+
+  Buffer<uint8_t> values;
+  Buffer<float> scales;
+  Buffer<int32_t> sums;
 };
 
 // Packs all rows [outputs][inputs] and the bias, if there is one.

@@ -20,7 +20,10 @@ size_t hash_of(const Features& features) {
 }  // namespace
 
 int frames_for(const Pieces& window) {
-  if (window.size() == 1) return kMostFrames;
+  return window.size() == 1 ? kMostFrames : shortest_frames_for(window);
+}
+
+int shortest_frames_for(const Pieces& window) {
   const double seconds = seconds_of(window) + strategy::kTrailingSeconds;
   const int frames = static_cast<int>(std::ceil(seconds * kFramesPerSecond));
   const int steps = (frames + strategy::kFrameStep - 1) / strategy::kFrameStep;
@@ -50,7 +53,9 @@ Result<std::vector<EncodingPtr>> Encoder::encode(const Pcm& pcm, std::span<const
     return {};
   };
   for (size_t i = 0; i < windows.size(); ++i) {
-    const int count = frames == Frames::whole ? kMostFrames : frames_for(windows[i]);
+    const int count = frames == Frames::whole     ? kMostFrames
+                      : frames == Frames::fitting ? frames_for(windows[i])
+                                                  : shortest_frames_for(windows[i]);
     Features input = TRY(features(pcm, windows[i], count));
     const size_t hash = hash_of(input);
     encodings[i] = recall(hash);

@@ -17,18 +17,19 @@ namespace hansard::engine::whisper {
 
 using Pieces = std::vector<Piece>;
 
-// Frames that the encoder is given for a window: two seconds more than its sound, in steps, 30 s at most. A
-// window of one piece, as short recordings are, gets all 30 s: its pauses were kept, and in fewer frames a
-// word after a pause begins too early.
+// Frames that the encoder is given for a window: two seconds more than its sound, in steps, 30 s at most.
+int shortest_frames_for(const Pieces& window);
+// The same, but for a window of one piece, as short recordings are, all 30 s: its pauses were kept, and in
+// fewer frames a word after a pause begins too early.
 int frames_for(const Pieces& window);
 
 class Encoder {
  public:
   explicit Encoder(Model& model) : model_(model), log_mel_(model.bands()) {}
 
-  // Each window in frames_for() its length, or, `whole`, in all 3,000. Errors: canceled, out_of_memory,
-  // internal, and those of reading the spool.
-  enum class Frames { fitting, whole };
+  // Each window in frames_for() its length; in all 3,000, `whole`; or in the shortest that hold it, which is
+  // enough to know its language. Errors: canceled, out_of_memory, internal, and those of reading the spool.
+  enum class Frames { shortest, fitting, whole };
   // What encode() gave last with `remember` is kept, eight windows at most, for the next call that asks for
   // the same sound: detection of the language and decoding look at the same windows. Only time depends on it.
   enum class Keep { forget, remember };

@@ -26,7 +26,10 @@ Result<std::vector<Heard>> LanguageDetector::listen(const Pcm& pcm, std::span<co
   for (size_t first = 0; first < windows.size(); first += strategy::kSampledWindows) {
     const auto batch =
         windows.subspan(first, std::min<size_t>(strategy::kSampledWindows, windows.size() - first));
-    const auto encodings = TRY(encoder_.encode(pcm, batch, Encoder::Frames::fitting, keep, stop));
+    // What is remembered is decoded later.
+    const auto frames =
+        keep == Encoder::Keep::remember ? Encoder::Frames::fitting : Encoder::Frames::shortest;
+    const auto encodings = TRY(encoder_.encode(pcm, batch, frames, keep, stop));
     const std::vector<Model::Languages> languages = TRY(model_.detect_language(encodings));
     for (size_t i = 0; i < batch.size(); ++i) heard.push_back({seconds_of(batch[i]), languages[i]});
     on_fraction(static_cast<double>(heard.size()) / static_cast<double>(windows.size()));

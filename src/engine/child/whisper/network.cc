@@ -136,14 +136,6 @@ int layers(const WeightsFile& file, std::string_view side) {
   return count;
 }
 
-// A quantized matrix of `rows` in the room.
-kernels::Rows quantized(Room& room, int rows, int columns) {
-  room.bytes.need(square(rows, columns) * kernels::kInputBytes);
-  room.scales.need(static_cast<size_t>(rows));
-  room.sums.need(static_cast<size_t>(rows));
-  return {room.bytes.data(), room.scales.data(), room.sums.data(), columns};
-}
-
 kernels::AttentionRoom attention_room(Room& room, int positions) {
   const size_t size = square(kTileRows, padded(positions, kPanel));
   room.scores.need(size);
@@ -345,11 +337,11 @@ void Network::State::convolve(std::span<const float> features, int frames, std::
 // rows += down(gelu(up(norm(rows))))
 void Network::State::feed_forward(float* rows, int count, const Norm& norm, const Linear& up,
                                   const Linear& down, Room& room) const {
-  kernels::Rows in = quantized(room, count, size.width);
+  kernels::Rows in = room.quantized.rows(count, size.width);
   cpu.normalize(rows, count, norm.gamma.data(), norm.beta.data(), in);
   room.inner.need(square(count, size.inner));
   multiply(in, count, up, room.inner.data(), Then::gelu);
-  in = quantized(room, count, size.inner);
+  in = room.quantized.rows(count, size.inner);
   cpu.quantize(room.inner.data(), count, in);
   multiply(in, count, down, rows, Then::add);
 }
@@ -367,7 +359,7 @@ std::unique_ptr<CrossCache> Network::encode(std::span<const float> features, int
   float* mixed = rooms[0].mixed.data();
   const int blocks = (positions + kBlockRows - 1) / kBlockRows;
   const auto ask = [&](const EncoderLayer& layer, int begin, int count, Room& room) {
-    const kernels::Rows in = quantized(room, count, width);
+    const kernels::Rows in = room.quantized.rows(count, width);
     s.cpu.normalize(stream + square(begin, width), count, layer.attention_norm.gamma.data(),
                     layer.attention_norm.beta.data(), in);
     s.multiply(in, count, layer.in, wide + square(begin, 3 * width), Then::store);
@@ -401,7 +393,7 @@ std::unique_ptr<CrossCache> Network::encode(std::span<const float> features, int
       const int begin = block * kBlockRows;
       const int count = std::min(kBlockRows, positions - begin);
       float* rows = stream + square(begin, width);
-      const kernels::Rows in = quantized(room, count, width);
+      const kernels::Rows in = room.quantized.rows(count, width);
       s.cpu.quantize(mixed + square(begin, width), count, in);
       s.multiply(in, count, layer.out, rows, Then::add);
       s.feed_forward(rows, count, layer.inner_norm, layer.up, layer.down, room);
@@ -409,7 +401,7 @@ std::unique_ptr<CrossCache> Network::encode(std::span<const float> features, int
     });
   }
   // Keys and values for each layer of the decoder.
-  const kernels::Rows out = quantized(rooms[0], positions, width);
+  const kernels::Rows out = rooms[0].quantized.rows(positions, width);
   s.cpu.normalize(stream, positions, s.encoder_norm.gamma.data(), s.encoder_norm.beta.data(), out);
   auto cross = std::make_unique<CrossCache>(s.size, positions);
   in_parallel(s.size.decoder_layers, threads, [&](int layer, int thread) {
@@ -497,7 +489,7 @@ float* Network::decode(std::span<const Row> rows, Room& room) const {
   }
   for (int i = 0; i < s.size.decoder_layers; ++i) {
     const DecoderLayer& layer = s.decoder[static_cast<size_t>(i)];
-    kernels::Rows in = quantized(room, count, width);
+    kernels::Rows in = room.quantized.rows(count, width);
     s.cpu.normalize(stream, count, layer.self_norm.gamma.data(), layer.self_norm.beta.data(), in);
     s.multiply(in, count, layer.in, room.wide.data(), Then::store);
     s.self_attention(rows, i, room);
@@ -515,7 +507,7 @@ float* Network::decode(std::span<const Row> rows, Room& room) const {
     if (!rows[i].wanted) continue;
     std::copy_n(stream + i * static_cast<size_t>(width), width, room.mixed.data() + square(wanted++, width));
   }
-  const kernels::Rows in = quantized(room, wanted, width);
+  const kernels::Rows in = room.quantized.rows(wanted, width);
   s.cpu.normalize(room.mixed.data(), wanted, s.decoder_norm.gamma.data(), s.decoder_norm.beta.data(), in);
   room.logits.need(square(wanted, stride()));
   s.cpu.multiply(in, wanted, s.vocabulary.weights, 0, s.size.vocabulary, room.logits.data(), stride(),

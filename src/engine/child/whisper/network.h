@@ -11,6 +11,7 @@
 #include "base/result.h"
 #include "engine/child/kernels/buffer.h"
 #include "engine/child/kernels/kernels.h"
+#include "engine/child/kernels/matrices.h"
 #include "engine/child/whisper/weights.h"
 
 namespace hansard::engine::whisper {
@@ -111,9 +112,7 @@ struct Room {
   kernels::Buffer<uint8_t> weights;     // of attention
   kernels::Buffer<uint8_t> head_bytes;  // keys and values of one head
   kernels::Buffer<float> head_scales;
-  kernels::Buffer<uint8_t> bytes;  // a quantized matrix, its scales and sums
-  kernels::Buffer<float> scales;
-  kernels::Buffer<int32_t> sums;
+  kernels::RowsRoom quantized;
 };
 
 class Network {
