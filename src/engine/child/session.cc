@@ -174,7 +174,7 @@ class Session {
   }
 
   Result<LoadedModel> load_model(const ModelFiles& files) {
-    if (files.kind == "speech") return LoadedModel(TRY(VoiceActivity::load(files)));
+    if (files.kind == "speech") return LoadedModel(TRY(VoiceActivity::load(files, options_.threads)));
     if (files.kind == "transcription") return LoadedModel(TRY(Transcriber::load(files, options_)));
     if (files.kind == "diarization") return LoadedModel(TRY(Diarizer::load(files, options_.threads)));
     return fail(ErrorCode::internal, "the engine was given a model of an unknown kind", files.kind);

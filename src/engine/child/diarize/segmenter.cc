@@ -10,9 +10,9 @@
 #include <utility>
 
 #include "engine/child/diarize/networks.h"
-#include "engine/child/diarize/onnx_file.h"
 #include "engine/child/kernels/buffer.h"
 #include "engine/child/kernels/matrices.h"
+#include "engine/child/kernels/onnx_file.h"
 
 namespace hansard::engine {
 namespace {
@@ -62,36 +62,10 @@ struct Direction {
   FloatMatrix again;  // what a step hands to the next one
 };
 
-// Takes the network's parts out of the file; once one is missing or of another shape, all is refused.
-class Reader {
+// Takes the network's parts out of the file.
+class Reader : public kernels::OnnxWeights {
  public:
-  Reader(const OnnxGraph& graph, const kernels::Set& cpu) : graph_(graph), cpu_(cpu) {}
-
-  bool ok() const { return ok_; }
-
-  // The first tensor whose name ends so.
-  std::vector<float> named(std::string_view end, size_t size) {
-    for (const auto& [name, tensor] : graph_.tensors) {
-      if (name.ends_with(end)) return sized(&tensor, size);
-    }
-    return sized(nullptr, size);
-  }
-
-  // Input `input` of the `which`th node of a type.
-  std::vector<float> input(std::string_view type, int which, size_t input, size_t size) {
-    for (const OnnxNode& node : graph_.nodes) {
-      if (node.type != type || which-- > 0) continue;
-      const auto found =
-          input < node.inputs.size() ? graph_.tensors.find(node.inputs[input]) : graph_.tensors.end();
-      return sized(found != graph_.tensors.end() ? &found->second : nullptr, size);
-    }
-    return sized(nullptr, size);
-  }
-
-  int count(std::string_view type) const {
-    return static_cast<int>(std::count_if(graph_.nodes.begin(), graph_.nodes.end(),
-                                          [&](const OnnxNode& node) { return node.type == type; }));
-  }
+  Reader(const kernels::OnnxGraph& graph, const kernels::Set& cpu) : OnnxWeights(graph), cpu_(cpu) {}
 
   Norm norm(int which, size_t size) {
     return {input("InstanceNormalization", which, 1, size), input("InstanceNormalization", which, 2, size)};
@@ -103,7 +77,7 @@ class Reader {
     const std::vector<float> again = input("LSTM", which, 2, 2 * square(kGates, kUnits));
     const std::vector<float> bias = input("LSTM", which, 3, square(2, 2 * kGates));
     std::array<Direction, 2> directions;
-    for (size_t d = 0; ok_ && d < 2; ++d) {
+    for (size_t d = 0; d < 2; ++d) {
       // One bias for what comes in and one for what is handed on, which are added.
       const float* first = bias.data() + d * 2 * kGates;
       std::vector<float> sum(kGates);
@@ -141,15 +115,7 @@ class Reader {
   }
 
  private:
-  std::vector<float> sized(const OnnxTensor* tensor, size_t size) {
-    if (tensor != nullptr && tensor->values.size() == size) return tensor->values;
-    ok_ = false;
-    return std::vector<float>(size);
-  }
-
-  const OnnxGraph& graph_;
   const kernels::Set& cpu_;
-  bool ok_ = true;
 };
 
 // Band passes between two cutoffs that were learned, as cosines and as sines (SincNet; Ravanelli and Bengio,
@@ -365,7 +331,7 @@ Segmenter::Segmenter(std::unique_ptr<State> state) : state_(std::move(state)) {}
 Segmenter::~Segmenter() = default;
 
 std::unique_ptr<Segmenter> Segmenter::load(std::string_view onnx, const kernels::Set& cpu) {
-  const std::optional<OnnxGraph> graph = read_onnx(onnx);
+  const std::optional<kernels::OnnxGraph> graph = kernels::read_onnx(onnx);
   if (!graph) return nullptr;
   auto state = std::make_unique<State>(cpu);
   State& s = *state;

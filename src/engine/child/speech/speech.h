@@ -10,6 +10,7 @@
 
 #include "base/audio.h"
 #include "base/result.h"
+#include "engine/child/kernels/kernels.h"
 #include "engine/model_files.h"
 #include "engine/types.h"
 
@@ -23,8 +24,10 @@ using OnFraction = std::function<void(double)>;
 
 class VoiceActivity {
  public:
-  // Errors: model_corrupt.
-  static Result<std::unique_ptr<VoiceActivity>> load(const ModelFiles& files);
+  // By our own kernels on `threads` threads (0: one for each core) where there are some for the processor,
+  // else on ONNX Runtime and one. Errors: model_corrupt.
+  static Result<std::unique_ptr<VoiceActivity>> load(const ModelFiles& files, int threads,
+                                                     const kernels::Set* cpu = kernels::best());
   virtual ~VoiceActivity() = default;
 
   // A probability of speech for each frame of 512 samples, the last one padded. One thread at a time.

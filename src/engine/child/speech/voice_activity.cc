@@ -1,11 +1,14 @@
 #include <algorithm>
 #include <array>
 #include <mutex>
+#include <thread>
 
 #include <fmt/format.h>
 #include <onnxruntime_cxx_api.h>
 
+#include "base/parallel.h"
 #include "engine/child/speech/speech.h"
+#include "engine/child/speech/voice_network.h"
 
 namespace hansard::engine {
 namespace {
@@ -30,6 +33,60 @@ Ort::SessionOptions session_options() {
   options.SetLogSeverityLevel(ORT_LOGGING_LEVEL_FATAL);
   return options;
 }
+
+// The network by our own kernels.
+class FastSilero final : public VoiceActivity {
+ public:
+  FastSilero(std::unique_ptr<VoiceNetwork> network, int threads)
+      : network_(std::move(network)), blocks_(static_cast<size_t>(threads)) {}
+
+  Result<std::vector<float>> probabilities(const Pcm& pcm, const OnFraction& on_fraction,
+                                           std::stop_token stop) override {
+    const int64_t frame_count = (pcm.sample_count() + kVoiceFrameSamples - 1) / kVoiceFrameSamples;
+    const int64_t block_count = (frame_count + kBlockFrames - 1) / kBlockFrames;
+    const auto frames_of = [&](int64_t block) {
+      return static_cast<int>(std::min(kBlockFrames, frame_count - block * kBlockFrames));
+    };
+    std::vector<float> result(static_cast<size_t>(frame_count));
+    VoiceNetwork::State state;
+    for (int64_t first = 0; first < block_count; first += std::ssize(blocks_)) {
+      if (stop.stop_requested()) return fail(ErrorCode::canceled, "Canceled.");
+      const int64_t count = std::min(std::ssize(blocks_), block_count - first);
+      std::vector<Result<void>> heard(static_cast<size_t>(count));
+      in_parallel(count, static_cast<int>(count), [&](int64_t i, int) {
+        heard[static_cast<size_t>(i)] =
+            hear(pcm, first + i, frames_of(first + i), blocks_[static_cast<size_t>(i)]);
+      });
+      for (Result<void>& one : heard) TRY(std::move(one));
+      for (int64_t i = 0; i < count; ++i) {
+        network_->judge(blocks_[static_cast<size_t>(i)].gates.data(), frames_of(first + i), state,
+                        result.data() + (first + i) * kBlockFrames);
+      }
+      if (on_fraction) on_fraction(static_cast<double>(first + count) / static_cast<double>(block_count));
+    }
+    return result;
+  }
+
+ private:
+  static_assert(VoiceNetwork::kFrameSamples == kVoiceFrameSamples);
+
+  struct Block {
+    std::vector<float> samples;
+    VoiceNetwork::Room room;
+    kernels::Buffer<float> gates;
+  };
+
+  Result<void> hear(const Pcm& pcm, int64_t block, int frames, Block& to) const {
+    to.samples.resize(VoiceNetwork::kContextSamples + static_cast<size_t>(frames) * kVoiceFrameSamples);
+    TRY(pcm.read(block * kBlockFrames * kVoiceFrameSamples - VoiceNetwork::kContextSamples, to.samples));
+    to.gates.need(static_cast<size_t>(kBlockFrames) * VoiceNetwork::kGates);
+    network_->hear(to.samples.data(), frames, to.room, to.gates.data());
+    return {};
+  }
+
+  std::unique_ptr<VoiceNetwork> network_;
+  std::vector<Block> blocks_;  // heard at once
+};
 
 // Two exports of the network exist. One takes a block of frames and the two halves of the recurrent state;
 // the other takes one frame, the state in one piece, and the sample rate. Both give the same numbers.
@@ -132,13 +189,19 @@ class Silero final : public VoiceActivity {
 
 }  // namespace
 
-Result<std::unique_ptr<VoiceActivity>> VoiceActivity::load(const ModelFiles& files) {
+Result<std::unique_ptr<VoiceActivity>> VoiceActivity::load(const ModelFiles& files, int threads,
+                                                           const kernels::Set* cpu) {
   const auto network = std::find_if(files.files.begin(), files.files.end(),
                                     [](const ModelFile& file) { return file.name.ends_with(".onnx"); });
   if (network == files.files.end()) {
     return fail(ErrorCode::model_corrupt, fmt::format("The model {} has no .onnx file.", files.id));
   }
   const std::string bytes = TRY(files.read(network->name));
+  std::unique_ptr<VoiceNetwork> own = cpu != nullptr ? VoiceNetwork::load(bytes, *cpu) : nullptr;
+  if (own != nullptr) {
+    if (threads <= 0) threads = static_cast<int>(std::max(1U, std::thread::hardware_concurrency()));
+    return std::make_unique<FastSilero>(std::move(own), threads);
+  }
   try {
     return std::make_unique<Silero>(bytes);
   } catch (const Ort::Exception& error) {

@@ -17,7 +17,7 @@ class SpeechRegionsModel : public ::testing::Test {
   }
 
   std::unique_ptr<VoiceActivity> network_ =
-      VoiceActivity::load(testing::open_model("speech-silero", "speech")).value();
+      VoiceActivity::load(testing::open_model("speech-silero", "speech"), 2).value();
 };
 
 TEST_F(SpeechRegionsModel, NothingSpeaksInSilenceNoiseAndTones) {
@@ -50,6 +50,15 @@ TEST_F(SpeechRegionsModel, TheSameTwiceWhateverCameBefore) {
   EXPECT_EQ(*first, *network_->probabilities(sound.pcm(), {}, {}));
 }
 
+TEST_F(SpeechRegionsModel, TheSameWhateverTheThreads) {
+  const testing::Sound sound(testing::recording("two_cities.wav", 40));
+  const ModelFiles files = testing::open_model("speech-silero", "speech");
+  const std::vector<float> two = network_->probabilities(sound.pcm(), {}, {}).value();
+  for (const int threads : {1, 3}) {
+    EXPECT_EQ(VoiceActivity::load(files, threads).value()->probabilities(sound.pcm(), {}, {}).value(), two);
+  }
+}
+
 TEST_F(SpeechRegionsModel, StopsWhenAskedAndSaysHowFarItIs) {
   const testing::Sound sound(testing::silence(60));
   std::stop_source stop;
@@ -67,12 +76,27 @@ TEST_F(SpeechRegionsModel, StopsWhenAskedAndSaysHowFarItIs) {
   EXPECT_LT(last, 0.6);
 }
 
+// Our network against ONNX Runtime's, with real weights and real speech.
+TEST(VoiceActivityModel, HearsTheSameByEachSetOfInstructions) {
+  const testing::Sound sound(testing::recording("two_cities.wav", 40));
+  const ModelFiles files = testing::open_model("speech-silero", "speech");
+  const std::vector<float> theirs =
+      VoiceActivity::load(files, 1, nullptr).value()->probabilities(sound.pcm(), {}, {}).value();
+  for (const kernels::Set* cpu : kernels::sets()) {
+    const std::vector<float> ours =
+        VoiceActivity::load(files, 2, cpu).value()->probabilities(sound.pcm(), {}, {}).value();
+    ASSERT_EQ(ours.size(), theirs.size());
+    for (size_t i = 0; i < ours.size(); ++i)
+      EXPECT_NEAR(ours[i], theirs[i], 0.002) << cpu->instructions() << i;
+  }
+}
+
 TEST(VoiceActivityModel, ADamagedOneIsNamed) {
   ModelFiles files{"speech-silero", "speech", {}};
   const UniqueFd file = open_unnamed_file(std::filesystem::temp_directory_path()).value();
   ASSERT_TRUE(write_all(file.get(), "not a network"));
   files.files.push_back({"silero.onnx", UniqueFd(::dup(file.get()))});
-  const auto loaded = VoiceActivity::load(files);
+  const auto loaded = VoiceActivity::load(files, 1);
   ASSERT_FALSE(loaded);
   EXPECT_EQ(loaded.error().code, ErrorCode::model_corrupt);
   EXPECT_NE(loaded.error().message.find("speech-silero"), std::string::npos);

@@ -1,10 +1,10 @@
-#include "engine/child/diarize/onnx_file.h"
+#include "engine/child/kernels/onnx_file.h"
+
+#include <tuple>
 
 #include <gtest/gtest.h>
 
-#include "engine/child/speech/sound_for_tests.h"
-
-namespace hansard::engine {
+namespace hansard::engine::kernels {
 namespace {
 
 // A model with a node that adds a tensor of two floats, written by hand: each field is its number and type,
@@ -39,20 +39,22 @@ TEST(OnnxFile, IsRefusedWhereItEndsEarly) {
   EXPECT_FALSE(read_onnx("a text"));
 }
 
-TEST(OnnxFileModel, HoldsTheSegmentationNetwork) {
-  const ModelFiles files = testing::open_model("diarization-default", "diarization");
-  const std::optional<OnnxGraph> graph = read_onnx(files.read("segmentation.onnx").value());
-  ASSERT_TRUE(graph);
-  int layers = 0;
-  for (const OnnxNode& node : graph->nodes) {
-    if (node.type != "LSTM") continue;
-    const OnnxTensor& again = graph->tensors.at(node.inputs.at(2));
-    EXPECT_EQ(again.shape, (std::vector<int64_t>{2, 512, 128}));
-    EXPECT_EQ(again.values.size(), 2U * 512 * 128);
-    ++layers;
+TEST(OnnxWeights, AreRefusedWhereOneIsMissing) {
+  const OnnxGraph graph = read_onnx(small_model()).value();
+  OnnxWeights weights(graph);
+  EXPECT_EQ(weights.count("Add"), 1);
+  EXPECT_EQ(weights.input("Add", 0, 1, 2), (std::vector<float>{1, -2}));
+  EXPECT_EQ(weights.named("w", 2), (std::vector<float>{1, -2}));
+  EXPECT_TRUE(weights.ok());
+  EXPECT_EQ(weights.input("Add", 0, 1, 3).size(), 3U);
+  EXPECT_FALSE(weights.ok());
+  for (const auto& [type, which, input] :
+       {std::tuple("Add", 1, 1), std::tuple("Add", 0, 5), std::tuple("Mul", 0, 0)}) {
+    OnnxWeights others(graph);
+    (void)others.input(type, which, static_cast<size_t>(input), 2);
+    EXPECT_FALSE(others.ok()) << type << which << input;
   }
-  EXPECT_EQ(layers, 4);
 }
 
 }  // namespace
-}  // namespace hansard::engine
+}  // namespace hansard::engine::kernels

@@ -1,9 +1,10 @@
-#include "engine/child/diarize/onnx_file.h"
+#include "engine/child/kernels/onnx_file.h"
 
+#include <algorithm>
 #include <cstring>
 #include <utility>
 
-namespace hansard::engine {
+namespace hansard::engine::kernels {
 namespace {
 
 // Fields of a message of Protocol Buffers, one after the other (protobuf.dev/programming-guides/encoding).
@@ -145,4 +146,32 @@ std::optional<OnnxGraph> read_onnx(std::string_view bytes) {
   return graph;
 }
 
-}  // namespace hansard::engine
+int OnnxWeights::count(std::string_view type) const {
+  return static_cast<int>(std::count_if(graph_.nodes.begin(), graph_.nodes.end(),
+                                        [&](const OnnxNode& node) { return node.type == type; }));
+}
+
+std::vector<float> OnnxWeights::input(std::string_view type, int which, size_t input, size_t size) {
+  for (const OnnxNode& node : graph_.nodes) {
+    if (node.type != type || which-- > 0) continue;
+    const auto found =
+        input < node.inputs.size() ? graph_.tensors.find(node.inputs[input]) : graph_.tensors.end();
+    return sized(found != graph_.tensors.end() ? &found->second : nullptr, size);
+  }
+  return sized(nullptr, size);
+}
+
+std::vector<float> OnnxWeights::named(std::string_view end, size_t size) {
+  for (const auto& [name, tensor] : graph_.tensors) {
+    if (name.ends_with(end)) return sized(&tensor, size);
+  }
+  return sized(nullptr, size);
+}
+
+std::vector<float> OnnxWeights::sized(const OnnxTensor* tensor, size_t size) {
+  if (tensor != nullptr && tensor->values.size() == size) return tensor->values;
+  ok_ = false;
+  return std::vector<float>(size);
+}
+
+}  // namespace hansard::engine::kernels
