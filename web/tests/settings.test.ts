@@ -91,10 +91,11 @@ describe("Settings", () => {
     await page.getByLabel("Name").fill("Interviews");
     await page.getByLabel("Description").fill("Two at a table");
     await page.getByLabel("Language spoken").selectOption({ label: "English" });
+    await page.getByLabel("Care taken over words").selectOption({ label: "Much: most accurate" });
     await page.getByLabel("Speakers", { exact: true }).selectOption({ label: "2 speakers" });
     assert.deepEqual(await visitor.look("profile-new"), []);
     await page.getByRole("button", { name: "Save" }).click();
-    await row("Interviews").getByText("default · English · 2 speakers").waitFor();
+    await row("Interviews").getByText("default · English · Much: most accurate · 2 speakers").waitFor();
 
     const made = await ask("POST", "/profiles", { name: "Long ones", options: { beam_size: 2, min_speakers: 3, hotwords: ["Clov"] } });
     await page.reload();
@@ -104,7 +105,7 @@ describe("Settings", () => {
     await page.getByRole("button", { name: "Save" }).click();
     await row("Lectures").getByText("German").waitFor();
     const kept = await ask("GET", `/profiles/${made.id}`);
-    assert.deepEqual(kept.options, { beam_size: 2, min_speakers: 3, hotwords: ["Clov"], language: "de", diarization: true });
+    assert.deepEqual(kept.options, { beam_size: 2, min_speakers: 3, hotwords: ["Clov"], language: "de", preset: "balanced", diarization: true });
 
     // Changed by a program while it is changed here: nothing is overwritten unseen.
     await choose("Lectures", "Edit");

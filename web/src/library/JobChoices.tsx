@@ -3,7 +3,7 @@ import { api, ok } from "../api/client";
 import { bytes, languageName } from "../format";
 import { t } from "../strings";
 import { Check, Choice } from "../ui/controls";
-import type { Choices } from "./choices";
+import { presets, type Choices } from "./choices";
 
 export function useModels() {
   return useQuery({ queryKey: ["models", "transcription"], queryFn: () => ok(api.GET("/api/v1/models/transcription")) });
@@ -41,6 +41,17 @@ export function JobChoices({ value, onChange }: { value: Choices; onChange: (val
               {named(one)}
             </option>
           ))}
+      </Choice>
+      <Choice
+        label={t.care}
+        value={value.preset}
+        onChange={(event) => onChange({ ...value, preset: presets.find((one) => one === event.target.value) ?? value.preset })}
+      >
+        {presets.map((one) => (
+          <option key={one} value={one}>
+            {t.presets[one]}
+          </option>
+        ))}
       </Choice>
       <Check label={t.tellSpeakers} checked={value.diarization} onChange={(event) => onChange({ ...value, diarization: event.target.checked })} />
       {value.diarization && (

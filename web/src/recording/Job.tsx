@@ -95,6 +95,7 @@ export function Retry({ item }: { item: Transcription }) {
     ...storedChoices(),
     language: item.options.language ?? "auto",
     model: item.options.model ?? "",
+    preset: item.options.preset ?? "balanced",
     diarization: item.diarization,
     speakers: item.options.num_speakers ?? 0,
   }));

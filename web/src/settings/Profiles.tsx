@@ -22,11 +22,12 @@ export function Profiles() {
 }
 
 function factsOf(profile: Profile, models: readonly Model[]) {
-  const { language, model, diarization, speakers } = choicesOf(profile.options);
+  const { language, model, preset, diarization, speakers } = choicesOf(profile.options);
   return [
     profile.is_default && t.defaultModel,
     language === "auto" ? t.anyLanguage : languageName(language),
     model && (models.find((one) => one.id === model)?.name ?? model),
+    preset !== "balanced" && t.presets[preset],
     diarization ? (speakers > 0 ? t.speakersCount(speakers) : t.speakersTold) : t.speakersNotTold,
   ].filter(Boolean);
 }

@@ -42,6 +42,8 @@ export const de: Strings = {
   anyLanguage: "Durch Hören herausfinden",
   model: "Modell",
   installed: "installiert",
+  care: "Sorgfalt bei den Wörtern",
+  presets: { fast: "Wenig: am schnellsten", balanced: "Ausgewogen", accurate: "Viel: am genauesten" },
   speakers: "Sprecher",
   tellSpeakers: "Sprecher unterscheiden",
   speakersAuto: "Anzahl herausfinden",

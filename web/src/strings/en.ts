@@ -43,6 +43,8 @@ export const en = {
   anyLanguage: "Find out by listening",
   model: "Model",
   installed: "installed",
+  care: "Care taken over words",
+  presets: { fast: "Little: fastest", balanced: "Balanced", accurate: "Much: most accurate" },
   speakers: "Speakers",
   tellSpeakers: "Tell speakers apart",
   speakersAuto: "Find out how many",
