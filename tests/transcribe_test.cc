@@ -298,7 +298,7 @@ TEST_F(TranscribeModel, AMemoryLimitChangesNoWord) {
   };
   const ProgramResult free = with_limit("0");
   ASSERT_EQ(free.exit_code, 0) << free.err;
-  const ProgramResult refused = with_limit("140");
+  const ProgramResult refused = with_limit("80");
   EXPECT_EQ(refused.exit_code, 6) << refused.err;
   std::smatch needed;
   ASSERT_TRUE(std::regex_search(refused.err, needed, std::regex("the model needs ([0-9]+) MB at least")))
