@@ -1,5 +1,5 @@
 #!/usr/bin/env python3
-"""What this machine can do at most, what Whisper needs for a window, and so how fast each stage could be at best: bench/limit
+"""What this machine can do at most, what the networks need, and so how fast each stage could be at best: bench/limit
 [--batch N] [--runs N] [RECORDING]. Beside it stands what Hansard's stages took on RECORDING.
 
 A stage's floor is the longer of its multiply-adds at the machine's rate and its bytes at the memory's bandwidth, neither of
@@ -8,6 +8,7 @@ which any program reaches: what remains between is what could be won at most. So
 import argparse
 import dataclasses
 import json
+import math
 import pathlib
 import statistics
 import subprocess
@@ -23,10 +24,10 @@ MODEL = corpus.DEPS / "models/whisper-base"
 
 @dataclasses.dataclass(frozen=True)
 class Work:
-    """Of one part of a stage, for one window or one token of it."""
+    """Of one part of a stage, for one of what it takes at a time."""
     stage: str  # as Hansard calls it in `stage_seconds`
     part: str
-    per: str  # window, token
+    per: str  # window, token; segment and block of the voices' networks
     numbers: str  # int8, fp32: what it is computed in
     multiply_adds: float
     bytes: float
@@ -52,6 +53,28 @@ def work(batch):
         Work("encode", "keys and values for the decoder", "window", "int8", cross * text_width, 0),
         Work("decode", "attention to the window", "token", "int8", 1.5 * cross, cross),
         Work("decode", "linear layers, vocabulary", "token", "int8", weights, weights / batch),
+    ]
+
+
+def voices_work():
+    """Of telling speakers apart where somebody speaks all the time: windows of 10 s every 2 s through the segmentation
+    network (PyanNet), and blocks of 10 s through the trunk of the embedding network (ResNet34)."""
+    frames, units, gates = 589, 128, 512
+    filtered, convolved, again = 15975, 5321, 1769
+    filters = filtered / 5 * 80 * 251  # windows share four fifths of what they hear
+    convolutions = convolved * 60 * 5 * 80 + again * 60 * 5 * 60
+    recurrent = frames * 2 * (60 * gates + 4 * units * gates)
+    linear = frames * (256 * 128 + 128 * 128 + 128 * 7)
+    trunk, before = 9 * 32 * 1000 * 80, 32
+    for stage, (blocks, channels) in enumerate(((3, 32), (4, 64), (6, 128), (3, 256))):
+        places = 1000 * 80 / 4**stage
+        trunk += places * channels * (9 * before + 9 * channels * (2 * blocks - 1) + (before if stage else 0))
+        before = channels
+    return [
+        Work("diarizing", "segmentation: filters, convolutions, what LSTMs carry on", "segment", "fp32",
+             filters + convolutions + recurrent + linear, 0),
+        Work("diarizing", "segmentation: what LSTMs read", "segment", "int8", 3 * frames * 2 * 256 * gates, 0),
+        Work("diarizing", "voices", "block", "int8", trunk, 0),
     ]
 
 
@@ -88,14 +111,16 @@ def work_table(works, limits):
 def measured_stages(recording, runs):
     """Medians of the stages' seconds, counts of windows and tokens, and the audio's length."""
     out = corpus.OUT / "limit"
-    outcomes = [preset("balanced", "--no-diarize").run(out, [recording]) for _ in range(runs)]
+    outcomes = [preset("balanced").run(out, [recording]) for _ in range(runs)]
     stages = {s: statistics.median(o["stages"].get(s, 0) for o in outcomes) for s in outcomes[0]["stages"]}
-    return stages, outcomes[0]["counts"], scoring.load(out, {"file": recording})["duration_seconds"]
+    audio_s = scoring.load(out, {"file": recording})["duration_seconds"]
+    heard = dict(segments=max(1, math.ceil((audio_s - 10) / 2) + 1), blocks=audio_s / 10)
+    return stages, dict(outcomes[0]["counts"], **heard), audio_s
 
 
 def shares_table(works, limits, stages, counts, audio_s):
     """Each stage at best and as it is."""
-    groups = {s: [w for w in works if w.stage == s] for s in ("encode", "decode")}
+    groups = {s: [w for w in works if w.stage == s] for s in ("encode", "decode", "diarizing")}
     rows = []
     for stage, parts in groups.items():
         best, half = (sum(f(w, limits) * counts[f"{w.per}s"] for w in parts) for f in (floor_s, half_floor_s))
@@ -119,13 +144,13 @@ def main():
         recording = corpus.file(corpus.item("asterisk_en_long")) if with_corpus else str(corpus.DEPS / "recordings/two_cities.wav")
 
     all_limits = [machine(threads) for threads in (1, THREADS)]
-    works = work(options.batch)
+    works = [*work(options.batch), *voices_work()]
     stages, counts, audio_s = measured_stages(recording, options.runs)
     text = f"""The machine, at most:
 
 {machine_table(all_limits)}
 
-The model, batches of {options.batch}, {THREADS} threads:
+The networks, batches of {options.batch}, {THREADS} threads:
 
 {work_table(works, all_limits[-1])}
 
