@@ -79,10 +79,20 @@ def rounds_of(result):
 
 
 def joined(earlier, later):
-    """One result of the rounds of both; what was got right is the same each time."""
+    """One result of the rounds of both. Words that were got wrong are those of the middle round: faster-whisper draws lots
+    where it is unsure. All else that was got right is the same each time."""
     if not earlier or "runs" not in later:
         return later
-    return dict(later, runs={name: earlier["runs"][name] + outcomes for name, outcomes in later["runs"].items()})
+    both = dict(later, runs={name: earlier["runs"][name] + outcomes for name, outcomes in later["runs"].items()})
+    if "words" in later:
+        both["words_by_round"] = {name: words_by_round(earlier)[name] + [by] for name, by in later["words"].items()}
+        both["words"] = {name: {group: [statistics.median_low(by[group][0] for by in rounds), rounds[0][group][1]]
+                                for group in rounds[0]} for name, rounds in both["words_by_round"].items()}
+    return both
+
+
+def words_by_round(result):
+    return result.get("words_by_round") or {name: [by] for name, by in result["words"].items()}
 
 
 def contender_rows(result, extra_head=(), extra=lambda _: [], last=()):
@@ -126,7 +136,9 @@ def words_text(result):
 
     def errors(name):
         by = result["words"][name]
-        return [f"{by[g][0]} ({by[g][0] / by[g][1]:.4f})" if g == "all" else by[g][0] for g in groups]
+        every = [one["all"][0] for one in words_by_round(result)[name]]
+        drawn = f"; {min(every)} to {max(every)}" if min(every) < max(every) else ""
+        return [f"{by[g][0]} ({by[g][0] / by[g][1]:.4f}{drawn})" if g == "all" else by[g][0] for g in groups]
 
     head = [f"errors, {groups[0]}", *groups[1:]]
     of = [["of so many words", "", "", "", "", *(totals[g][1] for g in groups)]]
