@@ -123,7 +123,7 @@ bool read_tensor(std::string_view bytes, OnnxGraph& graph) {
   if (message.damaged()) return false;
   if (type != kFloat || raw.size() % sizeof(float) != 0) return true;
   tensor.values.resize(raw.size() / sizeof(float));
-  std::memcpy(tensor.values.data(), raw.data(), raw.size());
+  if (!raw.empty()) std::memcpy(tensor.values.data(), raw.data(), raw.size());
   graph.tensors.emplace(std::move(name), std::move(tensor));
   return true;
 }

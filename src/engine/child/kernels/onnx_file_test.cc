@@ -39,6 +39,17 @@ TEST(OnnxFile, IsRefusedWhereItEndsEarly) {
   EXPECT_FALSE(read_onnx("a text"));
 }
 
+TEST(OnnxFile, MayHoldATensorWithoutNumbers) {
+  // Type 1, name "e".
+  const std::string whole(
+      "\x3A\x0D\x0A\x02\x22\x00\x2A\x07\x10\x01\x42\x01"
+      "e\x4A\x00",
+      15);
+  const std::optional<OnnxGraph> empty = read_onnx(whole);
+  ASSERT_TRUE(empty);
+  EXPECT_TRUE(empty->tensors.at("e").values.empty());
+}
+
 TEST(OnnxWeights, AreRefusedWhereOneIsMissing) {
   const OnnxGraph graph = read_onnx(small_model()).value();
   OnnxWeights weights(graph);
