@@ -9,6 +9,9 @@
 
 namespace hansard {
 
+// As many threads as asked for; asked for none, one for each physical core that this process may run on.
+int resolved_threads(int asked);
+
 // Calls work(i, thread) once for each i in [0, count), on `threads` threads at most, this one among them;
 // `thread` counts them from 0. Results must go where i says, so that they do not depend on the number of
 // threads. Ends when all have ended; throws what one of them threw.

@@ -8,7 +8,6 @@
 #include <map>
 #include <mutex>
 #include <optional>
-#include <thread>
 
 #include "base/parallel.h"
 #include "engine/child/diarize/clustering.h"
@@ -21,8 +20,8 @@ namespace {
 
 // Seconds between windows: 1 s costs twice as much and gains nothing, 5 s loses.
 constexpr int64_t kHopSamples = 2 * kSampleRate;
-constexpr size_t kBatchWindows =
-    12;  // that are segmented together, at most: kernels take as many rows at once
+// Windows that are segmented together, at most: kernels take as many rows at once.
+constexpr size_t kBatchWindows = 12;
 // The network hears too little of overlaps and of quiet voices: less weight for "nobody", more for two at
 // once.
 constexpr float kNobodyBias = -0.5F;
@@ -492,8 +491,7 @@ void number_by_appearance(std::vector<Turn>& turns) {
 }  // namespace
 
 Result<std::unique_ptr<Diarizer>> Diarizer::load(const ModelFiles& files, int threads) {
-  if (threads <= 0) threads = static_cast<int>(std::max(1U, std::thread::hardware_concurrency()));
-  return std::make_unique<VoiceHearing>(TRY(Networks::load(files)), threads);
+  return std::make_unique<VoiceHearing>(TRY(Networks::load(files)), resolved_threads(threads));
 }
 
 Result<std::vector<Turn>> turns(std::string bytes, const SpeakerCount& speakers, std::stop_token stop) {

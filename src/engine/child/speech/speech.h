@@ -24,8 +24,8 @@ using OnFraction = std::function<void(double)>;
 
 class VoiceActivity {
  public:
-  // By our own kernels on `threads` threads (0: one for each core) where there are some for the processor,
-  // else on ONNX Runtime and one. Errors: model_corrupt.
+  // By our own kernels on `threads` threads (0: as many as there are cores) where there are some for the
+  // processor, else on ONNX Runtime and one. Errors: model_corrupt.
   static Result<std::unique_ptr<VoiceActivity>> load(const ModelFiles& files, int threads,
                                                      const kernels::Set* cpu = kernels::best());
   virtual ~VoiceActivity() = default;

@@ -1,7 +1,6 @@
 #include <algorithm>
 #include <array>
 #include <mutex>
-#include <thread>
 
 #include <fmt/format.h>
 #include <onnxruntime_cxx_api.h>
@@ -199,8 +198,7 @@ Result<std::unique_ptr<VoiceActivity>> VoiceActivity::load(const ModelFiles& fil
   const std::string bytes = TRY(files.read(network->name));
   std::unique_ptr<VoiceNetwork> own = cpu != nullptr ? VoiceNetwork::load(bytes, *cpu) : nullptr;
   if (own != nullptr) {
-    if (threads <= 0) threads = static_cast<int>(std::max(1U, std::thread::hardware_concurrency()));
-    return std::make_unique<FastSilero>(std::move(own), threads);
+    return std::make_unique<FastSilero>(std::move(own), resolved_threads(threads));
   }
   try {
     return std::make_unique<Silero>(bytes);

@@ -8,12 +8,12 @@
 #include <ctranslate2/devices.h>
 #include <fmt/format.h>
 
+#include "base/parallel.h"
 #include "engine/child/whisper/encoder.h"
 #include "engine/child/whisper/language_detector.h"
 #include "engine/child/whisper/model.h"
 #include "engine/child/whisper/prompt.h"
 #include "engine/child/whisper/strategy.h"
-#include "engine/child/whisper/threads.h"
 #include "engine/child/whisper/tokenizer.h"
 #include "engine/child/whisper/window_reader.h"
 
@@ -121,7 +121,7 @@ std::string no_cuda_reason() {
 Result<std::unique_ptr<Transcriber>> Transcriber::load(const ModelFiles& files,
                                                        const EngineOptions& options) {
   const Resolved resolved = TRY(resolve(options));
-  const int threads = options.threads > 0 ? options.threads : physical_cores();
+  const int threads = resolved_threads(options.threads);
   const std::string vocabulary = TRY(files.read("tokenizer.json"));
   auto tokenizer = std::make_unique<Tokenizer>(TRY(Tokenizer::parse(vocabulary)));
   std::unique_ptr<Model> model =

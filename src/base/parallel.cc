@@ -1,4 +1,4 @@
-#include "engine/child/whisper/threads.h"
+#include "base/parallel.h"
 
 #include <sched.h>
 
@@ -10,7 +10,7 @@
 
 #include "base/file.h"
 
-namespace hansard::engine::whisper {
+namespace hansard {
 namespace {
 
 // Names the core that a logical processor belongs to: the list of its siblings. Where the kernel does not
@@ -21,8 +21,7 @@ std::string core_of(int processor) {
   return siblings ? *siblings : fmt::format("{}", processor);
 }
 
-}  // namespace
-
+// Physical cores that this process may run on: two threads of one core only slow each other. At least 1.
 int physical_cores() {
   cpu_set_t allowed;
   CPU_ZERO(&allowed);
@@ -34,4 +33,10 @@ int physical_cores() {
   return std::max(1, static_cast<int>(cores.size()));
 }
 
-}  // namespace hansard::engine::whisper
+}  // namespace
+
+int resolved_threads(int asked) {
+  return asked > 0 ? asked : physical_cores();
+}
+
+}  // namespace hansard
