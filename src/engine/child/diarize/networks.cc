@@ -140,10 +140,6 @@ class OnnxNetworks final : public Networks {
 
 }  // namespace
 
-Result<std::unique_ptr<Networks>> Networks::load(const ModelFiles& files) {
-  return load(files, kernels::best());
-}
-
 Result<std::unique_ptr<Networks>> Networks::load(const ModelFiles& files, const kernels::Set* cpu) {
   const std::string segmentation = TRY(files.read("segmentation.onnx"));
   const std::string trunk = TRY(files.read(multiplies_int8_fast() ? "trunk-int8.onnx" : "trunk-float.onnx"));

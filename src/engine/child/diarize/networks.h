@@ -37,10 +37,10 @@ inline constexpr double kColumnCenter = 0.0475;  // of column 0
 
 class Networks {
  public:
-  // Takes the int8 trunk where the processor multiplies int8 fast, else the float one. Errors: model_corrupt.
-  static Result<std::unique_ptr<Networks>> load(const ModelFiles& files);
-  // The same without kernels of our own: tests compare the two.
-  static Result<std::unique_ptr<Networks>> load(const ModelFiles& files, const kernels::Set* cpu);
+  // Segmentation by `cpu`, or on ONNX Runtime where it is null. Takes the int8 trunk where the processor
+  // multiplies int8 fast, else the float one. Errors: model_corrupt.
+  static Result<std::unique_ptr<Networks>> load(const ModelFiles& files,
+                                                const kernels::Set* cpu = kernels::best());
   virtual ~Networks() = default;
 
   // Log-probabilities [offsets][589][7] of the windows of 160,000 samples that begin at `offsets`, which

@@ -3,7 +3,6 @@
 #include <algorithm>
 #include <array>
 #include <cmath>
-#include <functional>
 #include <mutex>
 #include <optional>
 #include <string>
@@ -75,13 +74,10 @@ class Reader : public kernels::OnnxWeights {
     const int inputs = which == 0 ? kChannels : kBoth;
     const std::vector<float> in = input("LSTM", which, 1, 2 * square(kGates, inputs));
     const std::vector<float> again = input("LSTM", which, 2, 2 * square(kGates, kUnits));
-    const std::vector<float> bias = input("LSTM", which, 3, square(2, 2 * kGates));
+    const std::vector<float> bias = lstm_bias(which, 2, kGates);
     std::array<Direction, 2> directions;
     for (size_t d = 0; d < 2; ++d) {
-      // One bias for what comes in and one for what is handed on, which are added.
-      const float* first = bias.data() + d * 2 * kGates;
-      std::vector<float> sum(kGates);
-      std::transform(first, first + kGates, first + kGates, sum.begin(), std::plus<>());
+      const auto sum = std::span(bias).subspan(d * kGates, kGates);
       const auto rows = std::span(in).subspan(d * square(kGates, inputs), square(kGates, inputs));
       if (which == 0) {
         directions[d].first = packed<FloatMatrix>(cpu_, rows, sum, kGates, inputs);
@@ -161,8 +157,12 @@ void keep_largest(const float* rows, int count, int columns, float* out, int out
   }
 }
 
-// Each channel to the mean and deviation that `norm` says, over all rows; then what is below zero is made
-// small.
+// What is below zero is made small.
+float leaky(float value) {
+  return std::max(value, kLeak * value);
+}
+
+// Each channel to the mean and deviation that `norm` says, over all rows; then leaky.
 void normalize(float* rows, int count, int stride, const Norm& norm) {
   const size_t channels = norm.scale.size();
   std::vector<double> sums(channels), squares(channels);
@@ -194,14 +194,9 @@ void normalize(float* rows, int count, int stride, const Norm& norm) {
   for (int i = 0; i < count; ++i) {
     float* row = rows + square(i, stride);
     for (size_t k = 0; k < channels; ++k) {
-      const float value = row[k] * scale[k] + shift[k];
-      row[k] = std::max(value, kLeak * value);
+      row[k] = leaky(row[k] * scale[k] + shift[k]);
     }
   }
-}
-
-void leak(float* values, size_t count) {
-  for (size_t i = 0; i < count; ++i) values[i] = std::max(values[i], kLeak * values[i]);
 }
 
 // To log-probabilities.
@@ -414,7 +409,7 @@ std::vector<float> Segmenter::segment(std::span<const float> samples,
   }
   for (const FloatMatrix& linear : s.linear) {
     s.cpu.multiply(in, inputs, static_cast<int>(rows), linear.weights, out, kHidden, Then::store);
-    leak(out, square(rows, kHidden));
+    std::transform(out, out + square(rows, kHidden), out, leaky);
     std::swap(in, out);
     inputs = kHidden;
   }

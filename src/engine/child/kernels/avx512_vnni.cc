@@ -84,11 +84,6 @@ struct Registers {
   static void store_inputs(uint8_t* to, Ints a) {
     _mm_storeu_si128(reinterpret_cast<__m128i*>(to), _mm512_cvtsepi32_epi8(a));
   }
-  static Ints all_groups(const uint8_t* from) {
-    int group;
-    __builtin_memcpy(&group, from, sizeof group);
-    return _mm512_set1_epi32(group);
-  }
   static Ints load_weights(const uint8_t* from) { return _mm512_loadu_si512(from); }
   static Ints dot(Ints sums, Ints unsigned_bytes, Ints signed_bytes) {
     return _mm512_dpbusd_epi32(sums, unsigned_bytes, signed_bytes);

@@ -161,6 +161,16 @@ std::vector<float> OnnxWeights::input(std::string_view type, int which, size_t i
   return sized(nullptr, size);
 }
 
+std::vector<float> OnnxWeights::lstm_bias(int which, size_t directions, size_t gates) {
+  const std::vector<float> both = input("LSTM", which, 3, 2 * directions * gates);
+  std::vector<float> sums(directions * gates);
+  for (size_t i = 0; i < sums.size(); ++i) {
+    const size_t first = i / gates * 2 * gates + i % gates;
+    sums[i] = both[first] + both[first + gates];
+  }
+  return sums;
+}
+
 std::vector<float> OnnxWeights::named(std::string_view end, size_t size) {
   for (const auto& [name, tensor] : graph_.tensors) {
     if (name.ends_with(end)) return sized(&tensor, size);

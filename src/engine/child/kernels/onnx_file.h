@@ -40,6 +40,9 @@ class OnnxWeights {
   int count(std::string_view type) const;
   // Input `input` of the `which`th node of a type: `size` numbers in any case.
   std::vector<float> input(std::string_view type, int which, size_t input, size_t size);
+  // Of the `which`th LSTM, for each direction `gates` numbers: the bias of what comes in and that of what is
+  // handed on, which are added.
+  std::vector<float> lstm_bias(int which, size_t directions, size_t gates);
   // The tensor whose name ends so.
   std::vector<float> named(std::string_view end, size_t size);
 

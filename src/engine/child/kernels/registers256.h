@@ -96,13 +96,6 @@ struct Registers256 {
     const __m128i bytes = _mm_unpacklo_epi32(_mm_shuffle_epi8(low(a), pick), _mm_shuffle_epi8(high(a), pick));
     _mm_storel_epi64(reinterpret_cast<__m128i*>(to), bytes);
   }
-  // What lies in 32 bits, in each lane.
-  static Ints all_groups(const uint8_t* from) {
-    int group;
-    __builtin_memcpy(&group, from, sizeof group);
-    return _mm256_set1_epi32(group);
-  }
-
   static __m128i low(Ints a) { return _mm256_castsi256_si128(a); }
   static __m128i high(Ints a) { return _mm256_extracti128_si256(a, 1); }
 };

@@ -102,13 +102,18 @@ class SetOn final : public Set {
     sum = R::sum(sums);
   }
 
-  // `count` values as weights: signed, or shifted to be unsigned. Writes whole registers.
-  static float quantize_weights(const float* values, int count, uint8_t* out) {
-    const float most = largest_magnitude(values, count);
+  // A row of weights into its place in a panel, as bytes that are signed or shifted to be unsigned; zeros
+  // where there is none. Returns its scale.
+  static float pack_row(const float* row, int count, uint8_t* place) {
+    const float most = row != nullptr ? largest_magnitude(row, count) : 0.0F;
     const Floats factor = all(most > 0 ? 127.0F / most : 0.0F);
-    for (int i = 0; i < count; i += kLanes) {
-      const Ints rounded = R::to_ints(R::mul(R::load(values + i, R::first(count - i)), factor));
-      R::store_bytes(out + i, R::add(rounded, R::all_ints(kShift)));
+    for (int k = 0; k < count; k += kLanes) {
+      const Floats some = row != nullptr ? R::load(row + k, R::first(count - k)) : R::zero();
+      alignas(16) uint8_t bytes[kLanes];
+      R::store_bytes(bytes, R::add(R::to_ints(R::mul(some, factor)), R::all_ints(kShift)));
+      for (int i = 0; i < kLanes && k + i < count; i += kPack) {
+        __builtin_memcpy(place + (k + i) * kPanel, bytes + i, kPack);
+      }
     }
     return most / 127.0F;
   }
@@ -165,15 +170,22 @@ class SetOn final : public Set {
   // The first `count` lanes of what is put out.
   template <Then then>
   static void put(float* out, Floats value, int count) {
-    if (count >= kLanes) {
-      if constexpr (then == Then::add) value = R::add(value, R::load(out));
-      if constexpr (then == Then::gelu) value = gelu_of(value);
-      return R::store(out, value);
-    }
+    const bool all_lanes = count >= kLanes;
     const Mask lanes = R::first(count);
-    if constexpr (then == Then::add) value = R::add(value, R::load(out, lanes));
+    if constexpr (then == Then::add) value = R::add(value, all_lanes ? R::load(out) : R::load(out, lanes));
     if constexpr (then == Then::gelu) value = gelu_of(value);
-    R::store(out, value, lanes);
+    if (all_lanes) {
+      R::store(out, value);
+    } else {
+      R::store(out, value, lanes);
+    }
+  }
+
+  // What meets one lane of weights, in every lane.
+  static Ints all_groups(const uint8_t* from) {
+    int group;
+    __builtin_memcpy(&group, from, sizeof group);
+    return R::all_ints(group);
   }
 
   // Products of kRows rows, `stride` bytes apart, with kOutputs outputs of a panel, whose groups of kPack
@@ -188,7 +200,7 @@ class SetOn final : public Set {
       panel += step;
 #pragma unroll
       for (int m = 0; m < kRows; ++m) {
-        const Ints group = R::all_groups(rows + m * stride + 4 * k);
+        const Ints group = all_groups(rows + m * stride + 4 * k);
         sums[m][0] = R::dot(sums[m][0], left, group);
         sums[m][1] = R::dot(sums[m][1], right, group);
       }
@@ -377,8 +389,8 @@ class SetOn final : public Set {
         from += kHeadSize * kPack;
 #pragma unroll
         for (int m = 0; m < kRows; ++m) {
-          const Ints large = R::all_groups(high + m * weights.whole + k);
-          const Ints small = R::all_groups(low + m * weights.whole + k);
+          const Ints large = all_groups(high + m * weights.whole + k);
+          const Ints small = all_groups(low + m * weights.whole + k);
 #pragma unroll
           for (int part = 0; part < kRegisters; ++part) {
             highs[m][part] = R::dot(highs[m][part], large, some[part]);
@@ -416,23 +428,8 @@ class SetOn final : public Set {
     const int inputs = weights.inputs;
     uint8_t* panel = weights.values + static_cast<ptrdiff_t>(first) * inputs;
     for (int n = 0; n < kPanel; ++n) {
-      if (n >= count) {
-        weights.scales[first + n] = 0;
-        for (int k = 0; k < inputs; ++k) panel[k / kPack * kPack * kPanel + n * kPack + k % kPack] = kShift;
-        continue;
-      }
-      const float* row = rows + static_cast<ptrdiff_t>(n) * inputs;
-      const float most = largest_magnitude(row, inputs);
-      const Floats factor = all(most > 0 ? 127.0F / most : 0.0F);
-      weights.scales[first + n] = most / 127.0F;
-      for (int k = 0; k < inputs; k += kLanes) {
-        const Ints rounded = R::to_ints(R::mul(R::load(row + k, R::first(inputs - k)), factor));
-        alignas(16) uint8_t bytes[kLanes];
-        R::store_bytes(bytes, R::add(rounded, R::all_ints(kShift)));
-        for (int i = 0; i < kLanes && k + i < inputs; i += kPack) {
-          __builtin_memcpy(panel + (k + i) * kPanel + n * kPack, bytes + i, kPack);
-        }
-      }
+      const float* row = n < count ? rows + static_cast<ptrdiff_t>(n) * inputs : nullptr;
+      weights.scales[first + n] = pack_row(row, inputs, panel + n * kPack);
     }
   }
 
@@ -498,16 +495,9 @@ class SetOn final : public Set {
   void pack(const float* rows, ptrdiff_t stride, int count, const Keys& keys) const override {
     const int whole = padded(count, kPanel);
     for (int key = 0; key < whole; ++key) {
-      alignas(16) uint8_t bytes[kHeadSize];
-      if (key < count) {
-        keys.scales[key] = quantize_weights(rows + key * stride, kHeadSize, bytes);
-      } else {
-        keys.scales[key] = 0;
-        for (uint8_t& byte : bytes) byte = kShift;
-      }
-      uint8_t* panel =
-          keys.values + static_cast<ptrdiff_t>(key / kPanel) * kPanel * kHeadSize + (key % kPanel) * kPack;
-      for (int k = 0; k < kHeadSize; k += kPack) __builtin_memcpy(panel + k * kPanel, bytes + k, kPack);
+      uint8_t* panel = keys.values + static_cast<ptrdiff_t>(key / kPanel) * kPanel * kHeadSize;
+      const float* row = key < count ? rows + key * stride : nullptr;
+      keys.scales[key] = pack_row(row, kHeadSize, panel + (key % kPanel) * kPack);
     }
   }
 

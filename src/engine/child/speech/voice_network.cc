@@ -2,7 +2,6 @@
 
 #include <algorithm>
 #include <cmath>
-#include <functional>
 #include <optional>
 #include <vector>
 
@@ -61,11 +60,8 @@ std::unique_ptr<VoiceNetwork> VoiceNetwork::load(std::string_view onnx, const ke
                                                  weights.input("Conv", which, 2, outputs), kShapes[i].outputs,
                                                  kTaps * kShapes[i].channels);
   }
-  // One bias for what comes in and one for what is handed on, which are added.
-  std::vector<float> bias = weights.input("LSTM", 0, 3, 2 * kGates);
-  std::transform(bias.begin(), bias.begin() + kGates, bias.begin() + kGates, bias.begin(), std::plus<>());
-  bias.resize(kGates);
-  made->in_ = packed<FloatMatrix>(cpu, weights.input("LSTM", 0, 1, kGates * kUnits), bias, kGates, kUnits);
+  made->in_ = packed<FloatMatrix>(cpu, weights.input("LSTM", 0, 1, kGates * kUnits),
+                                  weights.lstm_bias(0, 1, kGates), kGates, kUnits);
   made->again_ = packed<FloatMatrix>(cpu, weights.input("LSTM", 0, 2, kGates * kUnits), {}, kGates, kUnits);
   const std::vector<float> output = weights.input("Conv", 5, 1, kUnits);
   std::copy(output.begin(), output.end(), made->output_.begin());
