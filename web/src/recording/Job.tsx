@@ -5,7 +5,7 @@ import { useState } from "react";
 import { segmentsKey } from "../api/cache";
 import { api, ok, type Segment, type Transcription } from "../api/client";
 import { clock, percent, roughly } from "../format";
-import { optionsOf, storedChoices } from "../library/choices";
+import { choicesOf, optionsOf } from "../library/choices";
 import { JobChoices } from "../library/JobChoices";
 import { t } from "../strings";
 import { Bar, Button, Dialog, NextStep, Problem } from "../ui/controls";
@@ -91,14 +91,7 @@ export function Retry({ item }: { item: Transcription }) {
   const client = useQueryClient();
   const navigate = useNavigate();
   const [open, setOpen] = useState(false);
-  const [choices, setChoices] = useState(() => ({
-    ...storedChoices(),
-    language: item.options.language ?? "auto",
-    model: item.options.model ?? "",
-    preset: item.options.preset ?? "balanced",
-    diarization: item.diarization,
-    speakers: item.options.num_speakers ?? 0,
-  }));
+  const [choices, setChoices] = useState(() => ({ ...choicesOf(item.options), diarization: item.diarization }));
   const retry = useMutation({
     mutationFn: (other: boolean) =>
       ok(
