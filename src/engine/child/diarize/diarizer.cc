@@ -41,11 +41,13 @@ constexpr double kAssignmentLongestS = 3;
 constexpr double kTurnBridgeS = 0.5;
 constexpr std::array<uint8_t, kSegmentClasses> kClassSpeakers{0, 1, 2, 4, 3, 5, 6};
 
-// Calls work(i) for i in [0, count), on `threads` threads. The error of the lowest i that has one is
+// Calls work(i, thread) for i in [0, count), on `threads` threads. The error of the lowest i that has one is
 // returned.
-Result<void> parallel(int64_t count, int threads, const std::function<Result<void>(int64_t)>& work) {
+Result<void> parallel(int64_t count, int threads,
+                      const std::function<Result<void>(int64_t i, int thread)>& work) {
   std::vector<Result<void>> results(static_cast<size_t>(count));
-  in_parallel(count, threads, [&](int64_t i, int) { results[static_cast<size_t>(i)] = work(i); });
+  in_parallel(count, threads,
+              [&](int64_t i, int thread) { results[static_cast<size_t>(i)] = work(i, thread); });
   for (Result<void>& result : results) {
     if (!result) return result;
   }
@@ -262,9 +264,10 @@ class VoiceHearing final : public Diarizer {
       if (heard != speech.end() && heard->start < start + kSegmentSamples) wanted.push_back(i);
     }
     const std::vector<std::span<const size_t>> batches = batches_of(wanted, voices);
+    std::vector<Segmenter::Room> rooms(static_cast<size_t>(threads_));
     std::mutex progress_mutex;
     int64_t done = 0;
-    return parallel(std::ssize(batches), threads_, [&](int64_t index) -> Result<void> {
+    return parallel(std::ssize(batches), threads_, [&](int64_t index, int thread) -> Result<void> {
       if (stop.stop_requested()) return fail(ErrorCode::canceled, "canceled");
       const std::span<const size_t> batch = batches[static_cast<size_t>(index)];
       const int64_t start = voices.windows[batch.front()].start;
@@ -272,7 +275,8 @@ class VoiceHearing final : public Diarizer {
       for (const size_t i : batch) offsets.push_back(voices.windows[i].start - start);
       std::vector<float> samples(static_cast<size_t>(offsets.back() + kSegmentSamples));
       TRY(pcm.read(start, samples));
-      const std::vector<float> scores = TRY(networks_->segment(samples, offsets));
+      const std::vector<float> scores =
+          TRY(networks_->segment(samples, offsets, rooms[static_cast<size_t>(thread)]));
       constexpr size_t kScores = static_cast<size_t>(kSegmentFrames) * kSegmentClasses;
       for (size_t i = 0; i < batch.size(); ++i) {
         VoiceWindow& window = voices.windows[batch[i]];
@@ -316,7 +320,7 @@ class VoiceHearing final : public Diarizer {
     for (int64_t first = 0; first < block_count; first += threads_) {
       const int64_t count = std::min<int64_t>(threads_, block_count - first);
       std::vector<std::vector<float>> made(static_cast<size_t>(count));
-      TRY(parallel(count, threads_, [&](int64_t i) -> Result<void> {
+      TRY(parallel(count, threads_, [&](int64_t i, int) -> Result<void> {
         if (stop.stop_requested()) return fail(ErrorCode::canceled, "canceled");
         if (!spoken[static_cast<size_t>(first + i)]) return {};
         made[static_cast<size_t>(i)] = TRY(trunk_block(pcm, first + i, frame_count));
@@ -377,7 +381,7 @@ class VoiceHearing final : public Diarizer {
 
   Result<void> embed_windows(const Columns& columns, Voices& voices, size_t first, size_t end) {
     std::vector<WindowUnits> units(end - first);
-    TRY(parallel(static_cast<int64_t>(units.size()), threads_, [&](int64_t i) -> Result<void> {
+    TRY(parallel(static_cast<int64_t>(units.size()), threads_, [&](int64_t i, int) -> Result<void> {
       const size_t window = first + static_cast<size_t>(i);
       units[static_cast<size_t>(i)] =
           WindowEmbedder(*networks_, columns).embed(voices.windows[window], static_cast<uint32_t>(window));

@@ -8,8 +8,6 @@
 #include <fmt/format.h>
 #include <onnxruntime_cxx_api.h>
 
-#include "engine/child/diarize/segmenter.h"
-
 namespace hansard::engine {
 namespace {
 
@@ -47,11 +45,11 @@ class OnnxNetworks final : public Networks {
     }
   }
 
-  Result<std::vector<float>> segment(std::span<const float> samples,
-                                     std::span<const int64_t> offsets) override {
+  Result<std::vector<float>> segment(std::span<const float> samples, std::span<const int64_t> offsets,
+                                     Segmenter::Room& room) override {
     if (segmenter_ == nullptr) return segment_with_onnx(samples, offsets);
     try {
-      return segmenter_->segment(samples, offsets);
+      return segmenter_->segment(samples, offsets, room);
     } catch (const std::bad_alloc&) {
       return fail(ErrorCode::out_of_memory, "There is not enough memory for telling speakers apart.");
     }

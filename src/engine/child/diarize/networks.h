@@ -11,6 +11,7 @@
 #include <vector>
 
 #include "base/result.h"
+#include "engine/child/diarize/segmenter.h"
 #include "engine/child/kernels/kernels.h"
 #include "engine/model_files.h"
 
@@ -45,8 +46,8 @@ class Networks {
 
   // Log-probabilities [offsets][589][7] of the windows of 160,000 samples that begin at `offsets`, which
   // ascend. Errors: internal, out_of_memory.
-  virtual Result<std::vector<float>> segment(std::span<const float> samples,
-                                             std::span<const int64_t> offsets) = 0;
+  virtual Result<std::vector<float>> segment(std::span<const float> samples, std::span<const int64_t> offsets,
+                                             Segmenter::Room& room) = 0;
 
   // Columns [ceil(frames / 8)][2560] of mean-normalised filter bank frames [frames][80]. Errors: internal.
   virtual Result<std::vector<float>> trunk(std::span<const float> frames) = 0;

@@ -3,7 +3,6 @@
 #include <algorithm>
 #include <array>
 #include <cmath>
-#include <mutex>
 #include <optional>
 #include <string>
 #include <utility>
@@ -208,17 +207,6 @@ void log_softmax(const float* scores, float* out) {
   for (int c = 0; c < kSegmentClasses; ++c) out[c] = scores[c] - least;
 }
 
-// Room to work in, for one call; kept for the next one.
-struct Room {
-  kernels::Buffer<float> filtered;   // [frames][kFilters], of the windows that overlap
-  kernels::Buffer<float> pooled;     // [kPooled][kFilters], and later ones
-  kernels::Buffer<float> convolved;  // [kConvolved][kChannels]
-  kernels::Buffer<float> in, out;    // [frames][windows][units] of an LSTM
-  kernels::Buffer<float> gates;
-  kernels::Buffer<float> cells, hidden;
-  kernels::RowsRoom quantized;
-};
-
 }  // namespace
 
 struct Segmenter::State {
@@ -233,9 +221,6 @@ struct Segmenter::State {
   std::array<std::array<Direction, 2>, kLayers> layers;
   std::array<FloatMatrix, 2> linear;
   FloatMatrix classifier;
-
-  std::mutex mutex;
-  std::vector<std::unique_ptr<Room>> idle;
 
   // From a window's sound, and what the filters make of it, to what the LSTMs read: one window among
   // `windows`.
@@ -358,25 +343,15 @@ std::unique_ptr<Segmenter> Segmenter::load(std::string_view onnx, const kernels:
   return std::unique_ptr<Segmenter>(new Segmenter(std::move(state)));
 }
 
-std::vector<float> Segmenter::segment(std::span<const float> samples,
-                                      std::span<const int64_t> offsets) const {
-  State& s = *state_;
-  std::unique_ptr<Room> room;
-  {
-    const std::lock_guard lock(s.mutex);
-    if (!s.idle.empty()) {
-      room = std::move(s.idle.back());
-      s.idle.pop_back();
-    }
-  }
-  if (room == nullptr) room = std::make_unique<Room>();
-
+std::vector<float> Segmenter::segment(std::span<const float> samples, std::span<const int64_t> offsets,
+                                      Room& room) const {
+  const State& s = *state_;
   const int windows = static_cast<int>(offsets.size());
   const int64_t rows = static_cast<int64_t>(kSegmentFrames) * windows;
-  room->in.need(square(rows, kBoth));
-  room->out.need(square(rows, kBoth));
-  float* in = room->in.data();
-  float* out = room->out.data();
+  room.in.need(square(rows, kBoth));
+  room.out.need(square(rows, kBoth));
+  float* in = room.in.data();
+  float* out = room.out.data();
 
   // Filtered frames of windows that overlap stand in one row, from the first one's offset on.
   size_t i = 0;
@@ -387,13 +362,13 @@ std::vector<float> Segmenter::segment(std::span<const float> samples,
       ++end;
     }
     const auto frames = static_cast<int>((offsets[end - 1] - offsets[i]) / kFilterStep) + kFiltered;
-    room->filtered.need(square(frames, kFilters));
-    s.cpu.multiply(samples.data() + offsets[i], kFilterStep, frames, s.filters.weights, room->filtered.data(),
+    room.filtered.need(square(frames, kFilters));
+    s.cpu.multiply(samples.data() + offsets[i], kFilterStep, frames, s.filters.weights, room.filtered.data(),
                    kFilters, Then::store);
     for (size_t w = i; w < end; ++w) {
       const float* filtered =
-          room->filtered.data() + square((offsets[w] - offsets[i]) / kFilterStep, kFilters);
-      s.hear(samples.subspan(static_cast<size_t>(offsets[w]), kSegmentSamples), filtered, *room,
+          room.filtered.data() + square((offsets[w] - offsets[i]) / kFilterStep, kFilters);
+      s.hear(samples.subspan(static_cast<size_t>(offsets[w]), kSegmentSamples), filtered, room,
              in + w * kChannels, windows);
     }
     i = end;
@@ -402,7 +377,7 @@ std::vector<float> Segmenter::segment(std::span<const float> samples,
   int inputs = kChannels;
   for (const std::array<Direction, 2>& layer : s.layers) {
     for (const bool backward : {false, true}) {
-      s.run(layer[backward ? 1 : 0], backward, in, inputs, windows, *room, out);
+      s.run(layer[backward ? 1 : 0], backward, in, inputs, windows, room, out);
     }
     std::swap(in, out);
     inputs = kBoth;
@@ -422,8 +397,6 @@ std::vector<float> Segmenter::segment(std::span<const float> samples,
     log_softmax(out + square(row, kSegmentClasses),
                 result.data() + square(window * kSegmentFrames + frame, kSegmentClasses));
   }
-  const std::lock_guard lock(s.mutex);
-  s.idle.push_back(std::move(room));
   return result;
 }
 

@@ -11,7 +11,9 @@
 #include <string_view>
 #include <vector>
 
+#include "engine/child/kernels/buffer.h"
 #include "engine/child/kernels/kernels.h"
+#include "engine/child/kernels/matrices.h"
 
 namespace hansard::engine {
 
@@ -21,10 +23,22 @@ class Segmenter {
   static std::unique_ptr<Segmenter> load(std::string_view onnx, const kernels::Set& cpu);
   ~Segmenter();
 
+  // Room to work in, of one thread; grows with what it is used for.
+  struct Room {
+    kernels::Buffer<float> filtered;   // [frames][filters], of the windows that overlap
+    kernels::Buffer<float> pooled;     // [frames][filters], and later ones
+    kernels::Buffer<float> convolved;  // [frames][channels]
+    kernels::Buffer<float> in, out;    // [frames][windows][units] of an LSTM
+    kernels::Buffer<float> gates;
+    kernels::Buffer<float> cells, hidden;
+    kernels::RowsRoom quantized;
+  };
+
   // Log-probabilities [offsets][kSegmentFrames][kSegmentClasses] of the windows of kSegmentSamples that begin
   // at `offsets`, which ascend. From several threads at once; each computes on the thread that makes it.
   // Throws std::bad_alloc.
-  std::vector<float> segment(std::span<const float> samples, std::span<const int64_t> offsets) const;
+  std::vector<float> segment(std::span<const float> samples, std::span<const int64_t> offsets,
+                             Room& room) const;
 
  private:
   struct State;

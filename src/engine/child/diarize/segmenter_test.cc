@@ -28,13 +28,14 @@ class SegmenterModel : public ::testing::TestWithParam<const kernels::Set*> {
   ModelFiles files_;
   std::vector<float> samples_;
   std::unique_ptr<Segmenter> segmenter_;
+  Segmenter::Room room_;
 };
 
 TEST_P(SegmenterModel, HearsTheSameVoices) {
   const std::vector<int64_t> offsets = {0, 32'000, 64'000, 70'001, 240'000};
-  const std::vector<float> ours = segmenter_->segment(samples_, offsets);
+  const std::vector<float> ours = segmenter_->segment(samples_, offsets, room_);
   const std::vector<float> theirs =
-      Networks::load(files_, nullptr).value()->segment(samples_, offsets).value();
+      Networks::load(files_, nullptr).value()->segment(samples_, offsets, room_).value();
   ASSERT_EQ(ours.size(), offsets.size() * kScores);
   ASSERT_EQ(theirs.size(), ours.size());
   double apart = 0;
@@ -55,9 +56,9 @@ TEST_P(SegmenterModel, HearsTheSameVoices) {
 
 TEST_P(SegmenterModel, HearsAWindowAloneAsBesideOthers) {
   const std::vector<int64_t> offsets = {0, 32'000, 64'000};
-  const std::vector<float> together = segmenter_->segment(samples_, offsets);
+  const std::vector<float> together = segmenter_->segment(samples_, offsets, room_);
   for (size_t i = 0; i < offsets.size(); ++i) {
-    const std::vector<float> alone = segmenter_->segment(samples_, std::span(offsets).subspan(i, 1));
+    const std::vector<float> alone = segmenter_->segment(samples_, std::span(offsets).subspan(i, 1), room_);
     EXPECT_TRUE(
         std::equal(alone.begin(), alone.end(), together.begin() + static_cast<ptrdiff_t>(i * kScores)))
         << i;
