@@ -57,8 +57,7 @@ class Provider {
                                      std::stop_token stop) = 0;
 
   // Turns in order of their start; they may overlap. Takes seconds at most.
-  virtual Result<std::vector<Turn>> diarize(const DiarizeRequest& request, Sink& sink,
-                                            std::stop_token stop) = 0;
+  virtual Result<std::vector<Turn>> diarize(DiarizeRequest request, Sink& sink, std::stop_token stop) = 0;
 
   // Between calls, now and then: clears away what has ended by itself, having had nothing to do.
   virtual void tidy() {}

@@ -86,8 +86,7 @@ class FakeProvider : public engine::Provider {
     if (script_.voices_crash) return fail(ErrorCode::engine_crashed, "the engine process died");
     return "voices";
   }
-  Result<std::vector<engine::Turn>> diarize(const engine::DiarizeRequest&, engine::Sink&,
-                                            std::stop_token) override {
+  Result<std::vector<engine::Turn>> diarize(engine::DiarizeRequest, engine::Sink&, std::stop_token) override {
     return std::vector<engine::Turn>{{0, 1, 0}};
   }
   void close() override {}

@@ -426,7 +426,7 @@ class Run {
     std::optional<std::string> voices = load(from);
     if (!voices) voices = TRY(hear_voices(from));
     StageSink sink(*this, Stage::diarizing, {0.95, 1});
-    auto turns = with_.provider.diarize({*voices, options_.speakers}, sink, stop_);
+    auto turns = with_.provider.diarize({std::move(*voices), options_.speakers}, sink, stop_);
     if (!turns && turns.error().code == ErrorCode::invalid_request) {
       // What was kept is damaged: it is made anew.
       turns = with_.provider.diarize({TRY(hear_voices(from)), options_.speakers}, sink, stop_);

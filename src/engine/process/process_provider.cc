@@ -111,11 +111,10 @@ class ProcessProvider : public Provider {
     return std::move(done.payload);
   }
 
-  Result<std::vector<Turn>> diarize(const DiarizeRequest& request, Sink& sink,
-                                    std::stop_token stop) override {
+  Result<std::vector<Turn>> diarize(DiarizeRequest request, Sink& sink, std::stop_token stop) override {
     TRY(ensure_started());
-    const Message done = TRY(
-        call({{"type", "diarize"}, {"speakers", to_json(request.speakers)}}, request.voices, {}, sink, stop));
+    const Message done = TRY(call({{"type", "diarize"}, {"speakers", to_json(request.speakers)}},
+                                  std::move(request.voices), {}, sink, stop));
     return trusted(turns_from_json(*TRY(trusted(json::get_array(done.header, "turns")))));
   }
 
@@ -260,9 +259,9 @@ class ProcessProvider : public Provider {
 
   // ---- one request
 
-  Result<Message> call(const bj::object& header, std::string_view payload, std::span<const int> descriptors,
+  Result<Message> call(const bj::object& header, std::string payload, std::span<const int> descriptors,
                        Sink& sink, std::stop_token stop) {
-    Result<Message> answer = send_and_wait(header, payload, descriptors, sink, stop);
+    Result<Message> answer = send_and_wait(header, std::move(payload), descriptors, sink, stop);
     if (!answer && ends_child(answer.error().code)) end_child();
     if (answer && answer->header.contains("effort")) {
       sink.effort(TRY(trusted(effort_from_json(*TRY(trusted(json::get_object(answer->header, "effort")))))));
@@ -275,10 +274,11 @@ class ProcessProvider : public Provider {
            code == ErrorCode::out_of_memory;
   }
 
-  Result<Message> send_and_wait(const bj::object& header, std::string_view payload,
+  Result<Message> send_and_wait(const bj::object& header, std::string payload,
                                 std::span<const int> descriptors, Sink& sink, std::stop_token stop) {
     if (stop.stop_requested()) return fail(ErrorCode::canceled, "canceled");
     TRY(channel_->send(header, payload, descriptors));
+    std::string().swap(payload);  // tens of megabytes of voices, and the engine holds them now
     return wait_for_answer("done", options_.silence, sink, stop);
   }
 
