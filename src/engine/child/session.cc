@@ -316,12 +316,21 @@ class Session {
     const Pcm pcm = TRY(take_spool(message));
     const std::string speech_model = TRY(json::get_string(message.header, "speech_model"));
     Diarizer* diarizer = TRY(model<Diarizer>(TRY(json::get_string(message.header, "diarization_model"))));
+    rest_transcribers();
     const std::span<const float> probabilities =
         TRY(speech_probabilities(pcm, speech_model, part(0, 0.05), stop));
     const std::vector<Piece> regions =
         speech_regions(probabilities, pcm.sample_count(), {.threshold = kVoiceThreshold});
     const std::string bytes = TRY(diarizer->voices(pcm, regions, part(0.05, 1), stop));
     return channel_.send({{"type", "done"}}, bytes);
+  }
+
+  // Of a recording's stages this one comes after its words: what they worked in is not held beside it.
+  void rest_transcribers() {
+    for (auto& [id, model] : models_) {
+      if (auto* transcriber = std::get_if<std::unique_ptr<Transcriber>>(&model)) (*transcriber)->rest();
+    }
+    ::malloc_trim(0);
   }
 
   Result<void> diarize(Message& message, std::stop_token stop) {

@@ -35,6 +35,7 @@ class Encoder {
   enum class Keep { forget, remember };
   Result<std::vector<EncodingPtr>> encode(const Pcm& pcm, std::span<const Pieces> windows, Frames frames,
                                           Keep keep, std::stop_token stop);
+  void forget() { remembered_.clear(); }
 
  private:
   // Known by the features' hash, since descriptors and positions are used again for other recordings.

@@ -46,6 +46,9 @@ class Int8Model final : public Model {
   bool multilingual() const override { return !languages_.empty(); }
   int bands() const override { return network_->size().bands; }
   int lanes() const override { return static_cast<int>(rooms_.size()); }
+  void rest() override {
+    for (Room& room : rooms_) room = Room();
+  }
 
   ModelMemory memory() const override {
     const NetworkSize& size = network_->size();
@@ -141,7 +144,7 @@ class Int8Model final : public Model {
   std::unique_ptr<Network> network_;
   SearchTokens tokens_;
   std::vector<std::pair<std::string, int>> languages_;
-  std::vector<Room> rooms_;  // of each thread
+  std::vector<Room> rooms_;  // of each thread, kept between calls until rest()
 };
 
 // A list of numbers in config.json; empty where it is not there.

@@ -77,6 +77,9 @@ class Model {
   using Languages = std::vector<std::pair<std::string, float>>;
   Result<std::vector<Languages>> detect_language(std::span<const EncodingPtr> windows);
 
+  // Lets go of the memory that calls work in; the next one takes it anew.
+  virtual void rest() {}
+
   // What the calls took since this was last asked.
   Effort take_effort() { return std::exchange(effort_, {}); }
 

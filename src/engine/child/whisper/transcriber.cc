@@ -37,6 +37,10 @@ class LocalTranscriber final : public Transcriber {
     return {memory.lane_bytes * model_->lanes(), memory.window_bytes};
   }
 
+  void rest() override {
+    encoder_.forget();
+    model_->rest();
+  }
   Effort take_effort() override { return model_->take_effort(); }
 
   Device device() const override { return resolved_.device; }

@@ -31,6 +31,9 @@ class Transcriber {
   };
   virtual Memory memory() const = 0;
 
+  // Lets go of what is kept from one call to the next: it is only for speed.
+  virtual void rest() = 0;
+
   // What the calls took since this was last asked.
   virtual Effort take_effort() = 0;
 
