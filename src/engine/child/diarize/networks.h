@@ -45,7 +45,7 @@ class Networks {
   virtual ~Networks() = default;
 
   // Log-probabilities [offsets][589][7] of the windows of 160,000 samples that begin at `offsets`, which
-  // ascend. Errors: internal, out_of_memory.
+  // ascend. Threads that call at once have a room each. Errors: internal, out_of_memory.
   virtual Result<std::vector<float>> segment(std::span<const float> samples, std::span<const int64_t> offsets,
                                              Segmenter::Room& room) = 0;
 

@@ -35,8 +35,8 @@ class Segmenter {
   };
 
   // Log-probabilities [offsets][kSegmentFrames][kSegmentClasses] of the windows of kSegmentSamples that begin
-  // at `offsets`, which ascend. From several threads at once; each computes on the thread that makes it.
-  // Throws std::bad_alloc.
+  // at `offsets`, which ascend. From several threads at once, each in a room of its own; each computes on the
+  // thread that makes it. Throws std::bad_alloc.
   std::vector<float> segment(std::span<const float> samples, std::span<const int64_t> offsets,
                              Room& room) const;
 

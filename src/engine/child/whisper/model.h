@@ -77,7 +77,7 @@ class Model {
   using Languages = std::vector<std::pair<std::string, float>>;
   Result<std::vector<Languages>> detect_language(std::span<const EncodingPtr> windows);
 
-  // Lets go of the memory that calls work in; the next one takes it anew.
+  // Lets go of the memory that is kept for calls to work in, where any is; the next one takes it anew.
   virtual void rest() {}
 
   // What the calls took since this was last asked.
