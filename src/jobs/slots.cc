@@ -389,6 +389,7 @@ void Slots::drain(std::chrono::milliseconds patience) {
 
 void Slots::release_now() {
   const std::lock_guard lock(mutex_);
+  draining_ = true;
   released_ = true;
   changed_.notify_all();
   for (const auto& [id, run] : running_) run->stop.request_stop();

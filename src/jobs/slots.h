@@ -71,8 +71,9 @@ class Slots {
   size_t running() const;
 
   // No new claims; running jobs get `patience` (0: none) to end, then go back to the queue with what they
-  // have computed. Returns when every slot is empty. Again, from another thread: now.
+  // have computed. Returns when every slot is empty.
   void drain(std::chrono::milliseconds patience);
+  // The same without patience, and without waiting; before, during or after drain(). Any thread.
   void release_now();
 
  private:

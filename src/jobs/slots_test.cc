@@ -8,6 +8,7 @@
 #include <atomic>
 #include <cmath>
 #include <semaphore>
+#include <thread>
 
 #include <fmt/format.h>
 
@@ -347,6 +348,18 @@ TEST_F(SlotsModel, DrainPutsBackWhatRunsAndClaimsNothing) {
   EXPECT_EQ(job(running).status, Status::queued);
   EXPECT_EQ(job(running).failures + job(running).crashes + job(running).recoveries, 0);
   EXPECT_EQ(job(waiting).attempt, 0);
+}
+
+TEST_F(SlotsModel, WhatIsReleasedIsNotClaimedAgain) {
+  script_.hangs = true;
+  slots_->start();
+  const std::string id = enqueue_file(tone(440));
+  script_.began.acquire();
+  slots_->release_now();  // a second signal, before the first had anything drained
+  while (slots_->alive() > 0 && claims_ == 1) std::this_thread::yield();
+  EXPECT_EQ(claims_, 1);
+  EXPECT_EQ(job(id).status, Status::queued);
+  EXPECT_EQ(job(id).attempt, 2);  // claimed, put back
 }
 
 TEST_F(SlotsModel, EachChannelIsASpeaker) {
