@@ -22,8 +22,9 @@ preset_flags = {}
 
 
 def outcome(watched, stages=None, counts=None):
-    return dict(seconds=watched.seconds, cpu_s=watched.cpu_s, peak_mb=watched.peak_mb, read_mb=watched.read_mb,
-                stages=stages or {}, counts=counts or {})
+    return dict(seconds=round(watched.seconds, 3), cpu_s=round(watched.cpu_s, 3), peak_mb=round(watched.peak_mb, 1),
+                read_mb=round(watched.read_mb, 1), stages={stage: round(s, 3) for stage, s in (stages or {}).items()},
+                counts=counts or {})
 
 
 @dataclasses.dataclass(frozen=True)

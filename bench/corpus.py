@@ -15,18 +15,42 @@ DEPS = pathlib.Path(os.environ["HANSARD_DEPS_DIR"])
 CORPUS = pathlib.Path(os.environ.get("HANSARD_CORPUS", ROOT.parent / "shared/audio"))
 PROGRAMS = ROOT / "build/bin"
 HANSARD = PROGRAMS / "hansard"
-OUT = ROOT / "bench/out"
+OUT = ROOT / "bench/out"  # what contenders wrote
 RATE = 16000
 
 
-def hansard_digest():
-    """Of the programs that are measured."""
-    return hashlib.sha256(b"".join((PROGRAMS / name).read_bytes() for name in ("hansard", "hansard-engine"))).hexdigest()[:16]
+def digest(paths):
+    """Of files below this tree: names and contents."""
+    one = hashlib.sha256()
+    for path in sorted(paths):
+        one.update(f"{path.relative_to(ROOT)}\0".encode() + hashlib.sha256(path.read_bytes()).digest())
+    return one.hexdigest()[:16]
+
+
+def sources_digest():
+    """Of what the programs that are measured are made from: the same on each machine."""
+    sources = [p for p in (ROOT / "src").rglob("*") if p.is_file() and not p.match("*_test.cc") and p.suffix != ".md"]
+    return digest([*sources, *ROOT.glob("cmake/*"), ROOT / "CMakeLists.txt", ROOT / "CMakePresets.json", ROOT / "deps/parts.lock"])
+
+
+def recordings_digest():
+    return hashlib.sha256((CORPUS / "manifest.json").read_bytes()).hexdigest()[:16]
+
+
+def machine():
+    """The processor, and how many of its cores there are to use."""
+    names = [line.split(":")[1].strip() for line in open("/proc/cpuinfo") if line.startswith("model name")]
+    return f"{len(os.sched_getaffinity(0))} cores, {names[0] if names else 'unknown processor'}"
 
 
 def demand():
     if not (CORPUS / "manifest.json").exists():
         sys.exit("Set HANSARD_CORPUS to a folder of recordings with a manifest.json.")
+
+
+def build_programs():
+    """Those older than their sources would be measured under another's name."""
+    subprocess.run(["ninja", "-C", ROOT / "build", "--quiet", "hansard", "hansard-engine"], check=True)
 
 
 def items(wanted=lambda item: True):

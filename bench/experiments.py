@@ -131,7 +131,7 @@ class Slots:
             began = time.monotonic()
             for job in [one.submit(path, {"no_cache": True}) for path in paths]:
                 one.wait(job)
-            return dict(seconds=time.monotonic() - began)
+            return dict(seconds=round(time.monotonic() - began, 3))
 
 
 def slots(rounds, jobs=8, seconds=45):

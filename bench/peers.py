@@ -4,7 +4,8 @@
   bench/peers [--rounds N] [--resume] [--flags PRESET=FLAGS]... [--show] [--write-docs] [EXPERIMENT...]
 
 Without names: all experiments. Every contender is a whole process, start and model load counted; Hansard begins each
-round with an empty data folder. Raw results go to bench/out/EXPERIMENT.json after each round.
+round with an empty data folder. After each round what was measured goes to bench/measured/EXPERIMENT.json, where it is
+kept under version control: --resume goes on from it, on another machine, too, as long as the sources are the same.
 """
 import argparse
 import json
@@ -20,12 +21,13 @@ def measure(name, rounds, resume=False):
     """Measures, keeps and prints one experiment; resumed, it goes on behind the rounds that an earlier run kept, which must
     have measured the same."""
     print(f"\n{name}: {EXPERIMENTS[name].__doc__}\n", flush=True)
-    about = dict(corpus=str(corpus.CORPUS), hansard=corpus.hansard_digest(), preset_flags=contenders.preset_flags)
+    corpus.build_programs()
+    about = dict(sources=corpus.sources_digest(), recordings=corpus.recordings_digest(), preset_flags=contenders.preset_flags)
     result = report.results().get(name) if resume else None
     if result and any(json.dumps(result.get(key)) != json.dumps(value) for key, value in about.items()):
-        raise SystemExit(f"{name} was measured with another program, corpus or flags: measure it without --resume.")
+        raise SystemExit(f"{name} was measured with other sources, recordings or flags: measure it without --resume.")
     for number in range(report.rounds_of(result) if result else 0, min(rounds, ENOUGH_ROUNDS.get(name, rounds))):
-        result = report.joined(result, dict(EXPERIMENTS[name]([number]), **about))
+        result = report.joined(result, dict(EXPERIMENTS[name]([number]), machines=[corpus.machine()], **about))
         report.save(name, result)
     print(report.text(name, result), flush=True)
 
@@ -47,7 +49,7 @@ def flags(text):
 def main():
     parser = argparse.ArgumentParser(description=__doc__, formatter_class=argparse.RawDescriptionHelpFormatter)
     parser.add_argument("--rounds", type=int, default=5, help="the goals want 9 (default: %(default)s)")
-    parser.add_argument("--resume", action="store_true", help="go on to as many rounds from those that are in bench/out")
+    parser.add_argument("--resume", action="store_true", help="go on to as many rounds from those that are kept")
     parser.add_argument("--flags", type=flags, action="append", default=[], metavar="PRESET=FLAGS",
                         help="flags of hansard transcribe in place of --preset PRESET")
     parser.add_argument("--show", action="store_true", help="measure nothing: print what earlier runs measured")

@@ -3,23 +3,26 @@ import json
 import re
 import statistics
 
-from corpus import OUT, ROOT
+from corpus import ROOT
 from goals import GOALS, OWN_LANGUAGE
 from rounds import interval, middle, ratios
 
 DOCS = ROOT / "docs/performance.md"
+MEASURED = ROOT / "bench/measured"
 OURS = ("fast", "balanced", "accurate", "hansard")
 GROUPS = ("all", "en", "fr", "de", "es", "tune", "judge")
 
 
 def results():
     """What was measured, by experiment, of this run or an earlier one."""
-    return {path.stem: json.loads(path.read_text()) for path in OUT.glob("*.json")}
+    return {path.stem: json.loads(path.read_text()) for path in MEASURED.glob("*.json")}
 
 
 def save(name, result):
-    OUT.mkdir(parents=True, exist_ok=True)
-    (OUT / f"{name}.json").write_text(json.dumps(result, indent=1))
+    """A line for each key, so that a change can be read."""
+    MEASURED.mkdir(exist_ok=True)
+    lines = ",\n".join(f" {json.dumps(key)}: {json.dumps(value)}" for key, value in result.items())
+    (MEASURED / f"{name}.json").write_text(f"{{\n{lines}\n}}\n")
 
 
 def table(head, rows):
@@ -83,7 +86,8 @@ def joined(earlier, later):
     where it is unsure. All else that was got right is the same each time."""
     if not earlier or "runs" not in later:
         return later
-    both = dict(later, runs={name: earlier["runs"][name] + outcomes for name, outcomes in later["runs"].items()})
+    both = dict(later, runs={name: earlier["runs"][name] + outcomes for name, outcomes in later["runs"].items()},
+                machines=sorted({*earlier["machines"], *later["machines"]}))
     if "words" in later:
         both["words_by_round"] = {name: words_by_round(earlier)[name] + [by] for name, by in later["words"].items()}
         both["words"] = {name: {group: [statistics.median_low(by[group][0] for by in rounds), rounds[0][group][1]]
@@ -185,7 +189,8 @@ TEXTS = dict(words=words_text, avx2=words_text, whispercpp=words_text, speakers=
 def text(name, result):
     parts = [TEXTS[name](result)]
     if "runs" in result:
-        parts += [stages_text(result), f"Medians of {rounds_of(result)} round{'s' if rounds_of(result) > 1 else ''} in turns."]
+        count = rounds_of(result)
+        parts += [stages_text(result), f"Medians of {count} round{'s' if count > 1 else ''} in turns; {'; '.join(result['machines'])}."]
     return "\n\n".join(p for p in parts if p)
 
 
