@@ -112,7 +112,7 @@ Result<bj::object> administer(const Config& config, bj::object wanted) {
   const Result<UniqueFd> lock = lock_data_folder(data);
   if (!lock && lock.error().code == ErrorCode::conflict) {
     wanted["type"] = "users";
-    return ask_server(data, std::move(wanted));
+    return ask_server(data, wanted);
   }
   if (!lock) return fail(lock.error());
   TRY(check_owner(data));
