@@ -1,5 +1,6 @@
 #include "blob/blob.h"
 
+#include <cassert>
 #include <utility>
 #include <vector>
 
@@ -26,6 +27,7 @@ Result<std::unique_ptr<Writer>> Blobs::create(std::string_view name) {
     // The new blob is not what was to be removed.
     const std::lock_guard lock(mutex_);
     if (const auto old = put_off_.find(name); old != put_off_.end()) put_off_.erase(old);
+    if (created_) created_->emplace(name);
   }
   return begin(name);
 }
@@ -39,6 +41,10 @@ Result<void> Blobs::put(std::string_view name, std::string_view bytes) {
 Result<void> Blobs::remove(std::string_view name) {
   // The lock is kept: nobody may begin to hold what is just being removed.
   const std::lock_guard lock(mutex_);
+  return erase_or_put_off(name);
+}
+
+Result<void> Blobs::erase_or_put_off(std::string_view name) {
   if (holds_ == 0) return erase(name);
   put_off_.emplace(name);
   return {};
@@ -58,16 +64,31 @@ Blobs::Hold::~Hold() {
   }
 }
 
-Result<int64_t> sweep(Blobs& blobs, std::string_view prefix, int64_t before_ms,
-                      const std::function<Result<bool>(const std::string&)>& is_named) {
+Blobs::Sweep::Sweep(Blobs& blobs) : blobs_(blobs) {
+  const std::lock_guard lock(blobs_.mutex_);
+  assert(!blobs_.created_);
+  blobs_.created_.emplace();
+}
+
+Blobs::Sweep::~Sweep() {
+  const std::lock_guard lock(blobs_.mutex_);
+  blobs_.created_.reset();
+}
+
+Result<int64_t> Blobs::Sweep::remove_unnamed(
+    std::string_view prefix, int64_t before_ms,
+    const std::function<Result<bool>(const std::string&)>& is_named) {
   std::vector<std::string> old;
-  TRY(blobs.list(prefix, [&](const Found& found) {
+  TRY(blobs_.list(prefix, [&](const Found& found) {
     if (found.modified_ms < before_ms) old.push_back(found.name);
   }));
   int64_t removed = 0;
   for (const std::string& name : old) {
     if (TRY(is_named(name))) continue;
-    TRY(blobs.remove(name));
+    // The lock is kept: from here on whoever creates one of this name creates it anew.
+    const std::lock_guard lock(blobs_.mutex_);
+    if (blobs_.created_->contains(name)) continue;
+    TRY(blobs_.erase_or_put_off(name));
     ++removed;
   }
   return removed;

@@ -8,6 +8,7 @@
 #include <functional>
 #include <memory>
 #include <mutex>
+#include <optional>
 #include <set>
 #include <string>
 #include <string_view>
@@ -59,6 +60,24 @@ class Blobs {
     Blobs& blobs_;
   };
 
+  // Removes what nobody names. A blob comes before its row, so one that is created while this lives may be
+  // waiting for that, and is spared, whatever the clock says. One at a time.
+  class Sweep {
+   public:
+    explicit Sweep(Blobs& blobs);
+    ~Sweep();
+    Sweep(const Sweep&) = delete;
+    Sweep& operator=(const Sweep&) = delete;
+
+    // The blobs under `prefix` that are older than `before_ms`; those whose writing had begun before this
+    // lived must not be. How many were removed.
+    Result<int64_t> remove_unnamed(std::string_view prefix, int64_t before_ms,
+                                   const std::function<Result<bool>(const std::string&)>& is_named);
+
+   private:
+    Blobs& blobs_;
+  };
+
   // Every blob whose name begins with `prefix`, in no order.
   virtual Result<void> list(std::string_view prefix, const std::function<void(const Found&)>& found) = 0;
 
@@ -66,17 +85,15 @@ class Blobs {
   virtual Result<std::unique_ptr<Writer>> begin(std::string_view name) = 0;
   // As remove(), at once.
   virtual Result<void> erase(std::string_view name) = 0;
+  // With mutex_ locked.
+  Result<void> erase_or_put_off(std::string_view name);
 
   std::mutex mutex_;
   int holds_ = 0;
-  std::set<std::string, std::less<>> put_off_;  // to be removed when nobody holds any more
+  std::set<std::string, std::less<>> put_off_;                 // to be removed when nobody holds any more
+  std::optional<std::set<std::string, std::less<>>> created_;  // since one sweeps
 };
 
 bool is_blob_name(std::string_view name);
-
-// Removes the blobs under `prefix` that are older than `before_ms` and that nobody names: blobs come before
-// their rows, so a young one may be waiting for its row. How many were removed.
-Result<int64_t> sweep(Blobs& blobs, std::string_view prefix, int64_t before_ms,
-                      const std::function<Result<bool>(const std::string&)>& is_named);
 
 }  // namespace hansard::blob

@@ -23,7 +23,7 @@ using store::Statement;
 constexpr auto kInterval = 5min;
 // Of what may take long.
 constexpr int kHouseIntervals = 12;
-// A blob comes before its row: a younger one may be waiting for it.
+// Of what has no row: a younger blob may be in writing.
 constexpr auto kSweepAge = 24h;
 
 }  // namespace
@@ -35,9 +35,10 @@ Housekeeper::Housekeeper(store::Store& store, blob::Blobs& blobs, const pipeline
       artifacts_(artifacts),
       uploads_(uploads),
       retention_(retention),
-      thread_([this, started_ms = system_now_ms()](const std::stop_token& stop) { run(stop, started_ms); }) {}
+      sweep_(std::in_place, blobs),
+      thread_([this](const std::stop_token& stop) { run(stop); }) {}
 
-void Housekeeper::run(const std::stop_token& stop, int64_t before_ms) {
+void Housekeeper::run(const std::stop_token& stop) {
   std::mutex mutex;
   std::condition_variable_any never;
   std::unique_lock wait(mutex);
@@ -48,8 +49,8 @@ void Housekeeper::run(const std::stop_token& stop, int64_t before_ms) {
   do {
     erase_ephemeral();
     if (count++ % kHouseIntervals != 0) continue;
-    keep_house(before_ms);
-    before_ms = system_now_ms() - std::chrono::milliseconds(kSweepAge).count();
+    keep_house();
+    sweep();
   } while (!never.wait_for(wait, stop, kInterval, [] { return false; }) && !stop.stop_requested());
 }
 
@@ -59,7 +60,7 @@ void Housekeeper::erase_ephemeral() {
     log::warning("old transcriptions were not erased: {} {}", erased.error().message, erased.error().detail);
 }
 
-void Housekeeper::keep_house(int64_t before_ms) {
+void Housekeeper::keep_house() {
   static constexpr Statement kForget{
       "events.forget",
       "DELETE FROM events WHERE id < "
@@ -84,19 +85,28 @@ void Housekeeper::keep_house(int64_t before_ms) {
   const auto abandoned = library::remove_abandoned_uploads(store_, blobs_, uploads_);
   if (!abandoned)
     log::warning("old uploads were not removed: {} {}", abandoned.error().message, abandoned.error().detail);
+}
+
+void Housekeeper::sweep() {
+  // What the first finds and was not created since, an earlier process left.
+  const int64_t before_ms =
+      sweep_ ? INT64_MAX : system_now_ms() - std::chrono::milliseconds(kSweepAge).count();
+  if (!sweep_) sweep_.emplace(blobs_);
   for (const char* prefix : {"files/", "renditions/", "transcripts/", "uploads/"}) {
-    const auto swept = blob::sweep(blobs_, prefix, before_ms, [&](const std::string& name) -> Result<bool> {
-      bool named = true;
-      TRY(store_.read([&](store::Reader& reader) -> Result<void> {
-        named = TRY(library::names_blob(reader, name));
-        return {};
-      }));
-      return named;
-    });
+    const auto swept =
+        sweep_->remove_unnamed(prefix, before_ms, [&](const std::string& name) -> Result<bool> {
+          bool named = true;
+          TRY(store_.read([&](store::Reader& reader) -> Result<void> {
+            named = TRY(library::names_blob(reader, name));
+            return {};
+          }));
+          return named;
+        });
     if (!swept)
       log::warning("unused data was not removed: {} {}", swept.error().message, swept.error().detail);
     if (swept && *swept > 0) log::info("removed {} blobs that no row names", *swept);
   }
+  sweep_.reset();
 }
 
 }  // namespace hansard::cli

@@ -2,7 +2,7 @@
 // that were never completed, what was kept for a while alone, and blobs that no row names.
 #pragma once
 
-#include <cstdint>
+#include <optional>
 #include <thread>
 
 #include "blob/blob.h"
@@ -21,16 +21,18 @@ class Housekeeper {
               library::UploadsInWork& uploads, library::Retention retention);
 
  private:
-  void run(const std::stop_token& stop, int64_t before_ms);
+  void run(const std::stop_token& stop);
   void erase_ephemeral();
-  // `before_ms` by the clock of the files: blobs that are older.
-  void keep_house(int64_t before_ms);
+  void keep_house();
+  void sweep();
 
   store::Store& store_;
   blob::Blobs& blobs_;
   const pipeline::Artifacts& artifacts_;
   library::UploadsInWork& uploads_;
   const library::Retention retention_;
+  // While one sweeps. The first spares all that is created from the beginning on.
+  std::optional<blob::Blobs::Sweep> sweep_;
   std::jthread thread_;
 };
 

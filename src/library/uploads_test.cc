@@ -132,15 +132,15 @@ TEST_F(Uploads, TheSweepLeavesPartsThatARowNames) {
   const std::string part = put(upload, 1, "1111").value().blob;
   const std::string stray = "uploads/" + upload.id + "/1.stray";
   ASSERT_TRUE(blobs_->put(stray, "x"));
-  const auto swept =
-      blob::sweep(*blobs_, "uploads/", INT64_MAX, [&](const std::string& name) -> Result<bool> {
-        bool named = false;
-        TRY(store_->read([&](store::Reader& reader) -> Result<void> {
-          named = TRY(names_blob(reader, name));
-          return {};
-        }));
-        return named;
-      });
+  const auto is_named = [&](const std::string& name) -> Result<bool> {
+    bool named = false;
+    TRY(store_->read([&](store::Reader& reader) -> Result<void> {
+      named = TRY(names_blob(reader, name));
+      return {};
+    }));
+    return named;
+  };
+  const auto swept = blob::Blobs::Sweep(*blobs_).remove_unnamed("uploads/", INT64_MAX, is_named);
   EXPECT_EQ(swept.value(), 1);
   EXPECT_EQ(blobs(), std::set<std::string>{part});
 }
