@@ -256,7 +256,7 @@ TEST_F(OthersModel, WhoLeavesFreesTheSlotAndAServerThatStopsWaitsForNobody) {
   server->child().kill(SIGKILL);
   server->child().wait();
   server.reset();
-  server.emplace(serve({"TRANSCRIPTION_STOP_TIMEOUT=1s"}));
+  server.emplace(serve({"TRANSCRIPTION_STOP_TIMEOUT=0.01s"}));
   ASSERT_TRUE(server->listens()) << server->log();
   EXPECT_EQ(rows("SELECT DISTINCT status FROM transcriptions ORDER BY 1"),
             (std::vector<std::string>{"canceled", "completed"}));
