@@ -16,18 +16,32 @@ std::vector<std::string> split(std::string_view path) {
   return segments;
 }
 
-bool match_segment(std::string_view pattern, std::string_view segment, std::vector<std::string>& parameters) {
-  if (pattern.empty() || pattern.front() != '{') return pattern == segment;
+// A part of an address, decoded: what stands before its action, and that with its ':'. An escaped ':' begins
+// no action.
+struct Segment {
+  std::string name;
+  std::string action;
+};
+
+std::optional<Segment> decode(std::string_view text) {
+  const size_t colon = std::min(text.find(':'), text.size());
+  auto name = percent_decode(text.substr(0, colon));
+  auto action = percent_decode(text.substr(colon));
+  if (!name || !action) return std::nullopt;
+  return Segment{std::move(*name), std::move(*action)};
+}
+
+bool match_segment(std::string_view pattern, const Segment& segment, std::vector<std::string>& parameters) {
+  if (pattern.empty() || pattern.front() != '{') return pattern == segment.name + segment.action;
   const std::string_view action = pattern.substr(pattern.find('}') + 1);  // ":cancel" or nothing
-  const size_t colon = std::min(segment.find(':'), segment.size());
-  if (colon == 0 || segment.substr(colon) != action) return false;
-  parameters.emplace_back(segment.substr(0, colon));
+  if (segment.name.empty() || segment.action != action) return false;
+  parameters.emplace_back(segment.name);
   return true;
 }
 
 // What the pattern's {…} stand for, where it fits.
 std::optional<std::vector<std::string>> match_segments(const std::vector<std::string>& pattern,
-                                                       const std::vector<std::string>& segments) {
+                                                       const std::vector<Segment>& segments) {
   if (pattern.size() != segments.size()) return std::nullopt;
   std::vector<std::string> parameters;
   for (size_t i = 0; i < segments.size(); ++i) {
@@ -55,14 +69,14 @@ Router::Match Router::match(std::string_view method, std::string_view path) cons
     result.malformed = true;
     return result;
   }
-  std::vector<std::string> segments = split(path);
-  for (std::string& segment : segments) {
-    auto decoded = percent_decode(segment);
-    if (!decoded) {
+  std::vector<Segment> segments;
+  for (const std::string& text : split(path)) {
+    auto segment = decode(text);
+    if (!segment) {
       result.malformed = true;
       return result;
     }
-    segment = std::move(*decoded);
+    segments.push_back(std::move(*segment));
   }
   std::optional<std::vector<std::string>> parameters;
   std::string_view pattern;  // the one that is meant

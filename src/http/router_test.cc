@@ -35,6 +35,7 @@ TEST(Router, FindsTheRoute) {
   EXPECT_EQ(found("POST", "/files:import"), "POST /files:import");
   EXPECT_EQ(found("POST", "/files/f1:restore"), "POST /files/{id}:restore f1");
   EXPECT_EQ(found("GET", "/files/a%20b/audio"), "GET /files/{id}/audio a b");
+  EXPECT_EQ(found("GET", "/files/a%3Ab/audio"), "GET /files/{id}/audio a:b");
 }
 
 TEST(Router, SaysWhatIsAllowed) {
