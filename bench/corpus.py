@@ -19,18 +19,14 @@ OUT = ROOT / "bench/out"  # what contenders wrote
 RATE = 16000
 
 
-def digest(paths):
-    """Of files below this tree: names and contents."""
+def sources_digest():
+    """Names and contents of what the programs that are measured are made from, but for the page: the same on each machine."""
+    sources = [p for p in (ROOT / "src").rglob("*") if p.is_file() and not p.match("*_test.cc") and p.suffix != ".md"]
+    sources += [*ROOT.glob("cmake/*"), ROOT / "CMakeLists.txt", ROOT / "CMakePresets.json", ROOT / "deps/parts.lock"]
     one = hashlib.sha256()
-    for path in sorted(paths):
+    for path in sorted(sources):
         one.update(f"{path.relative_to(ROOT)}\0".encode() + hashlib.sha256(path.read_bytes()).digest())
     return one.hexdigest()[:16]
-
-
-def sources_digest():
-    """Of what the programs that are measured are made from: the same on each machine."""
-    sources = [p for p in (ROOT / "src").rglob("*") if p.is_file() and not p.match("*_test.cc") and p.suffix != ".md"]
-    return digest([*sources, *ROOT.glob("cmake/*"), ROOT / "CMakeLists.txt", ROOT / "CMakePresets.json", ROOT / "deps/parts.lock"])
 
 
 def recordings_digest():

@@ -19,8 +19,8 @@ using Guard = std::function<Outcome<void>(const Route&, Request&)>;
 
 struct Route {
   std::string method;
-  std::string
-      pattern;      // "/api/v1/files/{id}:restore": {…} is one segment, or its part before ':' (%3A is none)
+  // "/api/v1/files/{id}:restore": {…} is one segment, or its part before ':'; an escaped one is a part of it.
+  std::string pattern;
   Handler handler;  // runs on a worker thread; may wait for the database, not for anyone's network
   uint64_t body_limit = 1 << 20;
   // For bodies that are not held in memory: called with the headers alone, before the body is asked for.
