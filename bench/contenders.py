@@ -14,7 +14,8 @@ from corpus import DEPS, HANSARD, OUT, ROOT
 from processes import watch
 
 THREADS = 2
-AVX2_ALONE = {"CT2_FORCE_CPU_ISA": "AVX2"}  # of CTranslate2 and of Hansard's own kernels; the rest runs as it does
+# CTranslate2 and Hansard's own kernels heed the first; oneDNN and MKL, which multiply for CTranslate2, one each of the others.
+AVX2_ALONE = {"CT2_FORCE_CPU_ISA": "AVX2", "ONEDNN_MAX_CPU_ISA": "AVX2", "MKL_ENABLE_INSTRUCTIONS": "AVX2"}
 HUGE_PAGES = {"GLIBC_TUNABLES": "glibc.malloc.hugetlb=1"}
 PRESETS = ("fast", "balanced", "accurate")
 # Flags of a preset in place of --preset, for trying what a preset might be: bench/peers --flags PRESET=FLAGS.
