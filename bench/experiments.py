@@ -162,8 +162,8 @@ def languages(rounds):
         path, pieces = corpus.mixed_languages(pathlib.Path(made))
         runs = compare("languages", contenders, [path], rounds)
     found = {c.name: scoring.load(folder("languages", c), {"file": path}) for c in contenders}
-    return dict(runs=runs, audio_s=pieces[-1]["end"], languages=[p["language"] for p in pieces],
-                pieces={name: scoring.piece_errors(result["words"], pieces) for name, result in found.items()})
+    return dict(runs=runs, audio_s=pieces[-1]["end"],
+                words={name: scoring.piece_errors(result["words"], pieces) for name, result in found.items()})
 
 
 EXPERIMENTS = dict(words=words, avx2=avx2, whispercpp=whispercpp, speakers=speakers, both=both, memory=memory, length=length,

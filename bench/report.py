@@ -134,15 +134,19 @@ def stages_text(result):
     return "\n\n".join(lines)
 
 
+def drawn(result, name):
+    """Behind a contender's errors in all: their least and their most in a round, where they were not always the same."""
+    every = [by["all"][0] for by in words_by_round(result)[name]]
+    return f"; {min(every)} to {max(every)}" if min(every) < max(every) else ""
+
+
 def words_text(result):
     totals = next(iter(result["words"].values()))
     groups = [g for g in GROUPS if g in totals]
 
     def errors(name):
         by = result["words"][name]
-        every = [one["all"][0] for one in words_by_round(result)[name]]
-        drawn = f"; {min(every)} to {max(every)}" if min(every) < max(every) else ""
-        return [f"{by[g][0]} ({by[g][0] / by[g][1]:.4f}{drawn})" if g == "all" else by[g][0] for g in groups]
+        return [f"{by[g][0]} ({by[g][0] / by[g][1]:.4f}{drawn(result, name)})" if g == "all" else by[g][0] for g in groups]
 
     head = [f"errors, {groups[0]}", *groups[1:]]
     of = [["of so many words", "", "", "", "", *(totals[g][1] for g in groups)]]
@@ -175,11 +179,12 @@ def silence_text(result):
 
 
 def languages_text(result):
+    *pieces, every = next(iter(result["words"].values()))
     rows = []
-    for name, pieces in result["pieces"].items():
-        rows.append([name, *(f"{wrong} of {total}" + ("" if wrong <= OWN_LANGUAGE * total else " ✗") for wrong, total in pieces),
-                     sum(wrong for wrong, _ in pieces)])
-    return "\n\n".join([table(["errors in pieces", *result["languages"], "all"], rows), ratio_table(result)])
+    for name, by in result["words"].items():
+        row = [f"{wrong} of {total}" + ("" if wrong <= OWN_LANGUAGE * total else " ✗") for wrong, total in (by[p] for p in pieces)]
+        rows.append([name, *row, f"{by[every][0]}{drawn(result, name)}"])
+    return "\n\n".join([table(["errors in pieces", *(p.split()[1] for p in pieces), every], rows), ratio_table(result)])
 
 
 TEXTS = dict(words=words_text, avx2=words_text, whispercpp=words_text, speakers=speakers_text, both=both_text, memory=contender_rows,

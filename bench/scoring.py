@@ -80,10 +80,11 @@ def summary(clips):
 
 
 def piece_errors(words, pieces):
-    """Of words with their times, by piece of a recording: [wrong, total]. A word belongs where its middle lies."""
-    result = []
-    for piece in pieces:
+    """Of words with their times, by piece of a recording, named by number and language, and in all: [wrong, total]. A word
+    belongs where its middle lies."""
+    by = {}
+    for number, piece in enumerate(pieces, 1):
         said = [w["word"] for w in words
                 if piece["start"] <= (w["start"] + w["end"]) / 2 < piece["end"]]
-        result.append(list(errors_of(piece["language"], piece["text"], " ".join(said))))
-    return result
+        by[f"{number} {piece['language']}"] = list(errors_of(piece["language"], piece["text"], " ".join(said)))
+    return by | {"all": [sum(counts) for counts in zip(*by.values())]}
