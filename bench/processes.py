@@ -3,11 +3,15 @@ they read, and what it says on standard error with the time at which it said it.
 import dataclasses
 import os
 import pathlib
+import signal
 import subprocess
+import sys
 import threading
 import time
 
 SAMPLE_S = 0.05
+# As an interrupt does, so that what is being watched is ended, too.
+signal.signal(signal.SIGTERM, lambda *_: sys.exit(128 + signal.SIGTERM))
 
 
 @dataclasses.dataclass
