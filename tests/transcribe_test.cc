@@ -289,21 +289,29 @@ TEST_F(TranscribeModel, TwoRunsMayShareADataFolder) {
   EXPECT_EQ(read(folder_ / "one.json"), read(folder_ / "two.json"));
 }
 
-// Too little memory says how much is needed; and that is enough, and gives the same.
+// Where a window does not fit beside the model, it is said how much that takes; and that is enough, and gives
+// the same.
 TEST_F(TranscribeModel, AMemoryLimitChangesNoWord) {
   const fs::path& file = recording("two_cities.wav");
-  const auto with_limit = [&](const std::string& megabytes) {
+  const auto with_limit = [&](int megabytes) {
     return run({"transcribe", file, "--model", "tiny.en", "--no-diarize", "--no-cache", "--format", "txt",
-                "--memory-limit", megabytes});
+                "--memory-limit", std::to_string(megabytes)});
   };
-  const ProgramResult free = with_limit("0");
+  const ProgramResult free = with_limit(0);
   ASSERT_EQ(free.exit_code, 0) << free.err;
-  const ProgramResult refused = with_limit("80");
-  EXPECT_EQ(refused.exit_code, 6) << refused.err;
+  // An engine in which the model itself does not fit is ended before it can say so; how much that is differs
+  // from build to build.
+  const std::regex need("the model needs ([0-9]+) MB at least");
   std::smatch needed;
-  ASSERT_TRUE(std::regex_search(refused.err, needed, std::regex("the model needs ([0-9]+) MB at least")))
-      << refused.err;
-  const ProgramResult enough = with_limit(std::to_string(std::stoi(needed[1]) + 20));
+  std::string said;
+  for (int limit = 60; !std::regex_search(said, needed, need); limit += 20) {
+    const ProgramResult refused = with_limit(limit);
+    ASSERT_EQ(refused.exit_code, 6) << limit << " MB were enough, or were refused otherwise: " << refused.err;
+    said = refused.err;
+    ASSERT_TRUE(std::regex_search(said, std::regex("needs|grew over its memory limit of [0-9]+ MB; raise")))
+        << said;
+  }
+  const ProgramResult enough = with_limit(std::stoi(needed[1]) + 20);
   EXPECT_EQ(enough.exit_code, 0) << enough.err;
   EXPECT_EQ(enough.out, free.out);
 }
