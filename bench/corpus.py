@@ -44,9 +44,9 @@ def demand():
         sys.exit("Set HANSARD_CORPUS to a folder of recordings with a manifest.json.")
 
 
-def build_programs():
+def build_programs(*more):
     """Those older than their sources would be measured under another's name."""
-    subprocess.run(["ninja", "-C", ROOT / "build", "--quiet", "hansard", "hansard-engine"], check=True)
+    subprocess.run(["ninja", "-C", ROOT / "build", "--quiet", "hansard", "hansard-engine", *more], check=True)
 
 
 def items(wanted=lambda item: True):

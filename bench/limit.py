@@ -138,6 +138,7 @@ def main():
     parser.add_argument("--runs", type=int, default=3, help="of Hansard, whose medians count (default: %(default)s)")
     parser.add_argument("recording", nargs="?", help="default: asterisk_en_long of the corpus, or one that deps/fetch brought")
     options = parser.parse_args()
+    corpus.build_programs("machine-bench")
     recording = options.recording
     if not recording:
         with_corpus = (corpus.CORPUS / "manifest.json").exists()
