@@ -179,12 +179,12 @@ def silence_text(result):
 
 
 def languages_text(result):
-    *pieces, every = next(iter(result["words"].values()))
+    pieces = [piece for piece in next(iter(result["words"].values())) if piece != "all"]
     rows = []
     for name, by in result["words"].items():
         row = [f"{wrong} of {total}" + ("" if wrong <= OWN_LANGUAGE * total else " ✗") for wrong, total in (by[p] for p in pieces)]
-        rows.append([name, *row, f"{by[every][0]}{drawn(result, name)}"])
-    return "\n\n".join([table(["errors in pieces", *(p.split()[1] for p in pieces), every], rows), ratio_table(result)])
+        rows.append([name, *row, f"{by['all'][0]}{drawn(result, name)}"])
+    return "\n\n".join([table(["errors in pieces", *(p.split()[1] for p in pieces), "all"], rows), ratio_table(result)])
 
 
 TEXTS = dict(words=words_text, avx2=words_text, whispercpp=words_text, speakers=speakers_text, both=both_text, memory=contender_rows,

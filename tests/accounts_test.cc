@@ -19,12 +19,6 @@
 namespace hansard {
 namespace {
 
-#if __has_feature(address_sanitizer) || __has_feature(thread_sanitizer)
-constexpr bool kSanitized = true;
-#else
-constexpr bool kSanitized = false;
-#endif
-
 namespace bj = json::bj;
 namespace fs = std::filesystem;
 using http::Client;
