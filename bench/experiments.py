@@ -17,8 +17,8 @@ from rounds import interleave
 
 LENGTHS = {"10 minutes": 600, "1 hour": 3600, "3 hours": 10800}
 MEMORY_SECONDS = 900
-# Of experiments whose numbers hardly change from one round to the next, or that have no goal.
-ENOUGH_ROUNDS = {"avx2": 3, "memory": 3, "length": 3, "silence": 1}
+# Of experiments that come out the same each time, or that have no goal.
+ENOUGH_ROUNDS = {"avx2": 3, "silence": 1}
 
 
 def slug(name):
