@@ -20,8 +20,10 @@ RATE = 16000
 
 
 def sources_digest():
-    """Names and contents of what the programs that are measured are made from, but for the page: the same on each machine."""
-    sources = [p for p in (ROOT / "src").rglob("*") if p.is_file() and not p.match("*_test.cc") and p.suffix != ".md"]
+    """Names and contents of what the programs that are measured are made from, the same on each machine; but for the routes
+    and the page, which no experiment times."""
+    sources = [p for p in (ROOT / "src").rglob("*") if p.is_file() and not p.match("*_test.cc") and p.suffix != ".md"
+               and p.relative_to(ROOT / "src").parts[0] not in ("api", "page")]
     sources += [*ROOT.glob("cmake/*"), ROOT / "CMakeLists.txt", ROOT / "CMakePresets.json", ROOT / "deps/parts.lock"]
     one = hashlib.sha256()
     for path in sorted(sources):
