@@ -147,6 +147,7 @@ TEST_F(ServedTranscriptModel, WhatWasSaidIsFoundInItsNewestVersion) {
        std::map<std::string, std::string>{{"", "q"},
                                           {"q=", "q"},
                                           {"q=" + std::string(501, 'a'), "q"},
+                                          {"q=a" + std::string(500, '+'), "q"},
                                           {"q=a+b+c+d+e+f+g+h+i+j+k+l+m+n+o+p+q", "q"},
                                           {"q=a&limit=0", "limit"},
                                           {"q=a&cursor=1", "cursor"}}) {
@@ -238,6 +239,10 @@ TEST_F(ServedTranscriptModel, WhatCannotBeHadLeavesTheVersionsAlone) {
     SCOPED_TRACE(fmt::format("{} {} {}", one.method, one.path, one.body));
     expect_problem(server.request(one.method, base + one.path, one.body), one.status, one.code, one.field);
   }
+  // What is too long is so as it was sent, also where less would be kept of it.
+  const bj::object padded{{"SPEAKER_00", "Ada" + std::string(198, ' ')}};
+  expect_problem(server.request("PATCH", base + "/speakers", bj::serialize(padded)), 422, "UNPROCESSABLE",
+                 "SPEAKER_00");
   EXPECT_EQ(object(server.get(base + "/transcript/versions")).at("items").as_array().size(), 1U);
   // One that is not completed has nothing to be changed.
   const std::string id =

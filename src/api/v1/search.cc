@@ -10,8 +10,9 @@ namespace {
 
 Outcome<store::SearchQuery> query_of(const Services& services, const Request& request) {
   constexpr size_t kLongest = 500;
-  const std::string text = transcript::cleaned(request.query_value("q").value_or(""));
-  if (text.empty() || transcript::character_count(text) > kLongest)
+  const std::string asked = request.query_value("q").value_or("");
+  const std::string text = transcript::cleaned(asked);
+  if (text.empty() || transcript::character_count(asked) > kLongest)
     return fail(Problem(422, fmt::format("must be text of 1 to {} characters", kLongest), "q"));
   auto terms = library::parse_search(text);
   if (!terms)
