@@ -373,10 +373,10 @@ TEST_F(OthersModel, CesarIsRefusedInItsOwnWords) {
 TEST_F(OthersModel, AsrGetsATranscriptAndTheLanguage) {
   Serving server = serve();
   ASSERT_TRUE(server.listens()) << server.log();
-  std::string body = http::form(bytes_of("endgame_nagg_nell.wav"), "a.wav");
-  const std::string file = "name=\"file\"";
-  body.replace(body.find(file), file.size(), "name=\"audio_file\"");
-  const auto ask = [&](const std::string& target) {
+  const auto ask = [&](const std::string& target, const Fields& fields = {}) {
+    std::string body = http::form(bytes_of("endgame_nagg_nell.wav"), "a.wav", fields);
+    const std::string file = "name=\"file\"";
+    body.replace(body.find(file), file.size(), "name=\"audio_file\"");
     return server.request("POST", target, body, http::kFormHeader);
   };
   const ClientResponse language = ask("/detect-language?encode=true");
@@ -391,6 +391,16 @@ TEST_F(OthersModel, AsrGetsATranscriptAndTheLanguage) {
   const bj::object segment = detailed.at("segments").at(0).as_object();
   EXPECT_EQ(text(segment, "speaker"), "SPEAKER_00");
   EXPECT_FALSE(segment.at("words").as_array().empty());
+  // A prompt that is too long for an address goes into the form.
+  std::string prompt;
+  std::string escaped;
+  for (int i = 0; i < 400; ++i) {
+    prompt += "Нагг ";
+    escaped += "%D0%9D%D0%B0%D0%B3%D0%B3+";
+  }
+  EXPECT_EQ(ask("/asr?initial_prompt=" + escaped).status, 414);
+  EXPECT_EQ(ask("/asr", {{"initial_prompt", prompt}}).status, 200);
+  EXPECT_EQ(ask("/asr", {{"initial_prompt", prompt + "!"}}).status, 422);
   EXPECT_EQ(ask("/asr?output=mp3").status, 422);
   EXPECT_EQ(text(object(ask("/asr?language=xx")), "detail").substr(0, 10), "language: ");
   EXPECT_TRUE(object(server.get("/api/v1/transcriptions")).at("items").as_array().empty());
