@@ -241,10 +241,10 @@ Edited name_speakers(Document document, const std::map<std::string, std::string>
   for (const auto& [id, given] : names) {
     const auto speaker = std::ranges::find(document.speakers, id, &Speaker::id);
     if (speaker == document.speakers.end()) return fail(EditProblem{id, "there is no such speaker"});
-    std::string name = cleaned(given);
-    if (character_count(name) > kSpeakerNameCharacters) {
+    if (character_count(given) > kSpeakerNameCharacters) {
       return fail(EditProblem{id, fmt::format("must have at most {} characters", kSpeakerNameCharacters)});
     }
+    std::string name = cleaned(given);
     speaker->name = name.empty() ? std::nullopt : std::optional(std::move(name));
   }
   return document;

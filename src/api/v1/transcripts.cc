@@ -10,7 +10,6 @@
 #include "library/versions.h"
 #include "transcript/edit.h"
 #include "transcript/exports.h"
-#include "transcript/text.h"
 
 namespace hansard::api::v1 {
 namespace {
@@ -334,11 +333,6 @@ Answer name_speakers(Services& services, const Request& request) {
       names[id] = "";
     } else {
       names[id] = TRY(needed_text(body, id));
-      if (transcript::character_count(names[id]) > transcript::kSpeakerNameCharacters) {
-        return fail(Problem(
-            422, fmt::format("must be text of at most {} characters", transcript::kSpeakerNameCharacters),
-            id));
-      }
     }
   }
   return edit_with(services, request,
